@@ -1,0 +1,115 @@
+//! What a call fails with: [`Key0Error`], a record that the shell turns into a thrown error, and
+//! what a creation fails with: [`ConfigError`].
+
+use std::fmt;
+
+/// The codes of the SDK that this package raises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The token endpoint failed, or a fault of our own.
+    InternalError,
+    /// The backend gave no credentials. The SDK's engine tries again.
+    TokenIssueFailed,
+    /// The backend may still be at work. The SDK's engine never tries again.
+    TokenIssueTimeout,
+    /// The buyer's request is not acceptable.
+    InvalidRequest,
+    /// The buyer's access token has ended.
+    ChallengeExpired,
+}
+
+impl Code {
+    /// The code as JavaScript has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InternalError => "INTERNAL_ERROR",
+            Self::TokenIssueFailed => "TOKEN_ISSUE_FAILED",
+            Self::TokenIssueTimeout => "TOKEN_ISSUE_TIMEOUT",
+            Self::InvalidRequest => "INVALID_REQUEST",
+            Self::ChallengeExpired => "CHALLENGE_EXPIRED",
+        }
+    }
+}
+
+/// A failed call, as the shell throws it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key0Error {
+    /// The SDK's code.
+    pub code: Code,
+    /// The whole sentence.
+    pub message: String,
+    /// What the SDK's HTTP integrations answer.
+    pub http_status: u16,
+    /// The low-level reason; never sent to a buyer.
+    pub cause: Option<Cause>,
+}
+
+/// Why, for people and programs that look closer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cause {
+    /// The reason in words.
+    pub message: String,
+    /// Node's name for it (`ECONNREFUSED`, `CERT_HAS_EXPIRED`, …) or jose's (`ERR_JWT_EXPIRED`).
+    pub code: Option<&'static str>,
+    /// The status that a peer answered.
+    pub status: Option<u16>,
+    /// `false` only where it is certain that no byte of the request left.
+    pub sent: Option<bool>,
+}
+
+/// A failure that JavaScript throws as a plain `Error`: verifying, and the issuer's own sentences.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlainError {
+    /// The whole sentence.
+    pub message: String,
+    /// jose's code (`ERR_JWT_EXPIRED`, …), on which users of the SDK branch.
+    pub code: Option<&'static str>,
+    /// The claim that failed, as jose names it.
+    pub claim: Option<&'static str>,
+    /// The low-level reason.
+    pub cause: Option<Cause>,
+}
+
+/// A configuration that cannot work, found at creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The argument or field, as JavaScript spells it.
+    pub field: &'static str,
+    /// What is wrong with it, continuing a sentence that begins with the field.
+    pub problem: String,
+    /// Which of JavaScript's errors says so.
+    pub kind: ConfigErrorKind,
+}
+
+/// JavaScript's errors for a wrong argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigErrorKind {
+    /// `TypeError`
+    Type,
+    /// `RangeError`: the right type, out of bounds.
+    Range,
+    /// `Error`, whose whole sentence is the SDK's own: the field stands in `problem`.
+    Plain,
+}
+
+impl ConfigError {
+    /// A `TypeError`: "`field` `problem`".
+    pub fn of_type(field: &'static str, problem: impl Into<String>) -> Self {
+        Self { field, problem: problem.into(), kind: ConfigErrorKind::Type }
+    }
+
+    /// A `RangeError`: "`field` `problem`".
+    pub fn of_range(field: &'static str, problem: impl Into<String>) -> Self {
+        Self { field, problem: problem.into(), kind: ConfigErrorKind::Range }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ConfigErrorKind::Plain => f.write_str(&self.problem),
+            _ => write!(f, "{} {}", self.field, self.problem),
+        }
+    }
+}
