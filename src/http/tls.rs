@@ -1,0 +1,72 @@
+//! Whom a call over TLS trusts, and Node's names for what fails there.
+
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, WantsVersions, crypto::aws_lc_rs,
+};
+
+pub use verdict::{node_code, reason};
+
+mod trust;
+mod verdict;
+mod verifier;
+
+/// The variables that decide whom a call trusts, as the environment that made the call has them.
+/// An empty one counts as unset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TlsEnvironment {
+    /// `SSL_CERT_FILE`, a PEM file that takes the place of the system's certificates.
+    pub ssl_cert_file: Option<String>,
+    /// `SSL_CERT_DIR`, directories of PEM files that do so, separated as in `PATH`.
+    pub ssl_cert_dir: Option<String>,
+    /// `NODE_EXTRA_CA_CERTS`, a PEM file that is trusted as well.
+    pub node_extra_ca_certs: Option<String>,
+    /// `NODE_TLS_REJECT_UNAUTHORIZED`, which at exactly `0` turns verification off.
+    pub node_tls_reject_unauthorized: Option<String>,
+}
+
+/// TLS 1.2 and 1.3 for HTTP/1.1, trusting Mozilla's roots and what `environment` names; and the
+/// warnings that go with it, each once.
+///
+/// Reads files, which takes tens of milliseconds: call it off the JavaScript thread.
+#[must_use]
+pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>) {
+    let mut warnings = Vec::new();
+    let trust = if environment.node_tls_reject_unauthorized.as_deref() == Some("0") {
+        warnings.push(UNVERIFIED.to_owned());
+        None
+    } else {
+        Some(trust::Trust::read(environment, &mut warnings))
+    };
+    let provider = aws_lc_rs::default_provider();
+    let verifier =
+        verifier::Verifier { trust, algorithms: provider.signature_verification_algorithms };
+    let mut config = both_versions(ClientConfig::builder_with_provider(Arc::new(provider)))
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    // reqwest's `http1_only` sets this in a config that it builds itself, never in a given one.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    (config, warnings)
+}
+
+/// A configuration for what is not TLS.
+#[must_use]
+pub fn trusting_nobody() -> ClientConfig {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    both_versions(ClientConfig::builder_with_provider(provider))
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth()
+}
+
+type Builder<State> = ConfigBuilder<ClientConfig, State>;
+
+#[expect(clippy::expect_used, reason = "fails for a provider without cipher suites, and for none")]
+fn both_versions(builder: Builder<WantsVersions>) -> Builder<WantsVerifier> {
+    builder.with_safe_default_protocol_versions().expect("aws-lc-rs has suites for both")
+}
+
+/// Node's own sentence.
+const UNVERIFIED: &str = "Setting the NODE_TLS_REJECT_UNAUTHORIZED environment variable to '0' \
+    makes TLS connections and HTTPS requests insecure by disabling certificate verification.";
