@@ -1,0 +1,585 @@
+//! `AccessTokenIssuer`: signs access tokens, and verifies those that HS256 signed.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use crate::{
+    error::{Cause, ConfigError, ConfigErrorKind, PlainError},
+    json,
+    jws::{Algorithm, Rejection, SigningKey, VerifyingKey},
+    now::Now,
+    secret::Secret,
+};
+
+/// What `new AccessTokenIssuer` takes. The key that the algorithm does not use is not looked at.
+#[derive(Clone, Debug, Default)]
+pub struct IssuerConfig {
+    /// For HS256: its UTF-8 bytes are the key, never trimmed.
+    pub secret: Option<Secret>,
+    /// For RS256: PEM in PKCS#8 or PKCS#1.
+    pub private_key: Option<Secret>,
+    /// `HS256`, which is the default, or `RS256`.
+    pub algorithm: Option<String>,
+}
+
+/// Signs with a key that was parsed at creation. Clones share it.
+#[derive(Clone)]
+pub struct AccessTokenIssuer(Arc<Keys>);
+
+struct Keys {
+    signing: SigningKey,
+    /// None for RS256, whose issuer has no public key.
+    verifying: Option<VerifyingKey>,
+}
+
+impl AccessTokenIssuer {
+    /// Parses the key.
+    ///
+    /// # Errors
+    /// Names what is missing, too short or not usable.
+    pub fn new(config: IssuerConfig) -> Result<Self, ConfigError> {
+        let IssuerConfig { secret, private_key, algorithm } = config;
+        let keys = match Algorithm::named(algorithm.as_deref())? {
+            Algorithm::Hs256 => {
+                let secret = secret.as_ref();
+                let signing = SigningKey::hs256(secret)?;
+                if secret.is_some_and(|secret| secret.expose().encode_utf16().count() < SHORTEST) {
+                    return Err(plain(
+                        "secret",
+                        "ACCESS_TOKEN_SECRET must be at least 32 characters",
+                    ));
+                }
+                Keys { signing, verifying: Some(VerifyingKey::hs256(secret)?) }
+            }
+            Algorithm::Rs256 => {
+                Keys { signing: SigningKey::rs256(private_key.as_ref())?, verifying: None }
+            }
+        };
+        Ok(Self(Arc::new(keys)))
+    }
+
+    /// True for RS256, which takes a hundred times as long: off the event loop.
+    #[must_use]
+    pub fn signs_slowly(&self) -> bool {
+        matches!(self.0.signing, SigningKey::Rs256(_))
+    }
+
+    /// The token of `claims`, JSON text of an object, with `iat` and `exp` in place of its own.
+    /// Every other letter of it is kept.
+    ///
+    /// # Errors
+    /// Where `claims` is no object with the strings `sub` and `jti`, or a time is no finite number.
+    pub fn sign(&self, claims: &str, ttl_seconds: f64, now: Now) -> Result<Secret, ConfigError> {
+        let iat = now.seconds();
+        let exp = iat + ttl_seconds;
+        for (field, time) in [("Date.now()", iat), ("ttlSeconds", exp)] {
+            if !time.is_finite() {
+                return Err(ConfigError::of_range(field, "must be a finite number"));
+            }
+        }
+        let rest = without_times(claims)?;
+        self.0
+            .signing
+            .sign(&format!(r#"{{{rest},"iat":{iat},"exp":{exp}}}"#))
+            .map_err(|_| plain("privateKey", "RS256 signing failed"))
+    }
+
+    /// The claims of a token that this issuer signed, as JSON text.
+    ///
+    /// # Errors
+    /// Where the token is refused, with the code of `jose`; on an RS256 issuer always.
+    pub fn verify(&self, token: &str, now: Now) -> Result<String, PlainError> {
+        let Some(key) = &self.0.verifying else {
+            return Err(PlainError {
+                message: "RS256 verification requires public key, use validateKey0Token instead"
+                    .to_owned(),
+                ..PlainError::default()
+            });
+        };
+        Ok(key.verify(token, now)?)
+    }
+
+    /// The claims of a token that this issuer signed, or one of `fallback_secrets`: how secrets are
+    /// rotated. Secrets that cannot be used are skipped.
+    ///
+    /// # Errors
+    /// Where no secret verifies the token; the cause says why the one that signed it does not.
+    pub fn verify_with_fallback(
+        &self,
+        token: &str,
+        fallback_secrets: &[Secret],
+        now: Now,
+    ) -> Result<String, PlainError> {
+        let fallbacks = fallback_secrets.iter().filter_map(|s| VerifyingKey::hs256(Some(s)).ok());
+        let own = self.0.verifying.iter().map(|key| key.verify(token, now));
+        // Only a signature can fit another key: whatever else is wrong is wrong for every one.
+        let decided = own
+            .chain(fallbacks.map(|key| key.verify(token, now)))
+            .find(|result| *result != Err(Rejection::Signature));
+        match decided {
+            Some(Ok(claims)) => Ok(claims),
+            refused => Err(PlainError {
+                message: "Token verification failed with all secrets".to_owned(),
+                cause: refused.and_then(Result::err).map(Cause::from),
+                ..PlainError::default()
+            }),
+        }
+    }
+}
+
+/// Shows no key.
+impl fmt::Debug for AccessTokenIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessTokenIssuer").finish_non_exhaustive()
+    }
+}
+
+/// What stands between the braces of `claims`, but for `iat` and `exp`.
+fn without_times(claims: &str) -> Result<Cow<'_, str>, ConfigError> {
+    let no_object = || ConfigError::of_type("claims", "must be an object");
+    let picked = json::pick(claims, ["sub", "jti", "iat", "exp"]).ok().flatten();
+    let [sub, jti, iat, exp] = picked.ok_or_else(no_object)?;
+    for (name, value) in [("sub", sub), ("jti", jti)] {
+        if !value.is_some_and(json::Value::is_string) {
+            return Err(ConfigError::of_type(name, "must be a string"));
+        }
+    }
+    if iat.or(exp).is_none()
+        && let Some(inside) = claims.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'))
+    {
+        // The usual case, without a second reading.
+        return Ok(Cow::Borrowed(inside));
+    }
+    let rest = json::without(claims, &["iat", "exp"]).ok().flatten();
+    rest.map(Cow::Owned).ok_or_else(no_object)
+}
+
+fn plain(field: &'static str, sentence: &str) -> ConfigError {
+    ConfigError { field, problem: sentence.to_owned(), kind: ConfigErrorKind::Plain }
+}
+
+/// In UTF-16 units, as `String.length` counts.
+const SHORTEST: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jws::tests::{NOW, SECRET, at, payload, secret, token};
+
+    const CLAIMS: &str = r#"{"sub":"s","jti":"j","resourceId":"r","planId":"p","txHash":"t"}"#;
+    const HS256: &str = r#"{"alg":"HS256"}"#;
+    const RSA: &str = include_str!("../tests/fixtures/rsa.pem");
+
+    fn hs256(text: &str) -> Result<AccessTokenIssuer, ConfigError> {
+        AccessTokenIssuer::new(IssuerConfig { secret: Some(secret(text)), ..Default::default() })
+    }
+
+    fn rs256(pem: &str) -> Result<AccessTokenIssuer, ConfigError> {
+        AccessTokenIssuer::new(IssuerConfig {
+            private_key: Some(secret(pem)),
+            algorithm: Some("RS256".to_owned()),
+            ..Default::default()
+        })
+    }
+
+    fn issuer() -> AccessTokenIssuer {
+        hs256(SECRET).unwrap()
+    }
+
+    fn signed(claims: &str, ttl_seconds: f64) -> String {
+        payload(issuer().sign(claims, ttl_seconds, at(NOW)).unwrap().expose())
+    }
+
+    #[track_caller]
+    fn says(result: Result<AccessTokenIssuer, ConfigError>, kind: ConfigErrorKind, sentence: &str) {
+        let error = result.unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.kind), (sentence, kind));
+    }
+
+    mod creation {
+        use super::*;
+
+        #[test]
+        fn a_missing_key_is_named_as_the_sdk_names_it() {
+            let empty = IssuerConfig { secret: Some(secret("")), ..Default::default() };
+            for config in [IssuerConfig::default(), empty] {
+                says(
+                    AccessTokenIssuer::new(config),
+                    ConfigErrorKind::Plain,
+                    "HS256 algorithm requires secret",
+                );
+            }
+            let rs256 = || Some("RS256".to_owned());
+            let other = Some(secret(SECRET));
+            for config in [
+                IssuerConfig { algorithm: rs256(), secret: other, ..Default::default() },
+                IssuerConfig { algorithm: rs256(), private_key: Some(secret("")), secret: None },
+            ] {
+                says(
+                    AccessTokenIssuer::new(config),
+                    ConfigErrorKind::Plain,
+                    "RS256 algorithm requires privateKey",
+                );
+            }
+        }
+
+        #[test]
+        fn a_secret_has_32_utf_16_units() {
+            let short = "ACCESS_TOKEN_SECRET must be at least 32 characters";
+            for text in ["x".repeat(31), "é".repeat(31), "\u{1f600}".repeat(15) + "x"] {
+                says(hs256(&text), ConfigErrorKind::Plain, short);
+            }
+            for text in ["x".repeat(32), " ".repeat(32), "é".repeat(32), "\u{1f600}".repeat(16)] {
+                assert!(hs256(&text).is_ok());
+            }
+        }
+
+        #[test]
+        fn an_unknown_algorithm_is_a_type_error() {
+            for name in ["", "hs256", "HS512", "none", "PS256"] {
+                let algorithm = Some(name.to_owned());
+                let config =
+                    IssuerConfig { algorithm, secret: Some(secret(SECRET)), private_key: None };
+                says(
+                    AccessTokenIssuer::new(config),
+                    ConfigErrorKind::Type,
+                    "algorithm must be HS256 or RS256",
+                );
+            }
+        }
+
+        #[test]
+        fn a_public_key_is_no_secret() {
+            says(
+                hs256(include_str!("../tests/fixtures/rsa-public.pem")),
+                ConfigErrorKind::Type,
+                "secret is not usable: public key: everyone may know it",
+            );
+        }
+
+        #[test]
+        fn an_unusable_private_key_is_a_type_error() {
+            says(
+                rs256(SECRET),
+                ConfigErrorKind::Type,
+                "privateKey is not usable: no PEM: RS256 signs with an RSA private key",
+            );
+        }
+
+        #[test]
+        fn the_key_that_the_algorithm_does_not_use_is_not_looked_at() {
+            let hs256 = IssuerConfig {
+                secret: Some(secret(SECRET)),
+                private_key: Some(secret("no key")),
+                algorithm: Some("HS256".to_owned()),
+            };
+            assert!(!AccessTokenIssuer::new(hs256).unwrap().signs_slowly());
+            let rs256 = IssuerConfig {
+                secret: Some(secret("short")),
+                private_key: Some(secret(RSA)),
+                algorithm: Some("RS256".to_owned()),
+            };
+            assert!(AccessTokenIssuer::new(rs256).unwrap().signs_slowly());
+        }
+
+        #[test]
+        fn debug_shows_no_key() {
+            let issuer = hs256("canary-secret-of-thirty-two-characters").unwrap();
+            assert_eq!(format!("{issuer:?}"), "AccessTokenIssuer { .. }");
+            let config = IssuerConfig { secret: Some(secret("canary")), ..IssuerConfig::default() };
+            assert!(!format!("{config:?}").contains("canary"));
+        }
+
+        #[test]
+        fn an_issuer_may_cross_threads() {
+            fn crosses<T: Clone + Send + Sync + 'static>(_: T) {}
+            crosses(issuer());
+        }
+    }
+
+    mod sign {
+        use super::*;
+
+        #[test]
+        fn the_header_is_the_algorithm_alone() {
+            let token = issuer().sign(CLAIMS, 60.0, at(NOW)).unwrap();
+            assert_eq!(token.expose(), self::token(HS256, &payload(token.expose()), SECRET));
+            let token = rs256(RSA).unwrap().sign(CLAIMS, 60.0, at(NOW)).unwrap();
+            assert!(token.expose().starts_with("eyJhbGciOiJSUzI1NiJ9."));
+        }
+
+        #[test]
+        fn iat_and_exp_follow_the_claims() {
+            assert_eq!(
+                signed(CLAIMS, 60.0),
+                CLAIMS.replace('}', r#","iat":1700000000,"exp":1700000060}"#)
+            );
+        }
+
+        #[test]
+        fn an_rs256_token_verifies_with_the_public_key() {
+            let token = rs256(RSA).unwrap().sign(CLAIMS, 60.0, at(NOW)).unwrap();
+            let public = secret(include_str!("../tests/fixtures/rsa-public.pem"));
+            let key = VerifyingKey::rs256(Some(&public)).ok().unwrap();
+            assert_eq!(key.verify(token.expose(), at(NOW)).unwrap(), signed(CLAIMS, 60.0));
+        }
+
+        #[test]
+        fn the_callers_times_are_replaced() {
+            for claims in [
+                r#"{"sub":"s","jti":"j","exp":9999999999,"iat":1,"nbf":9999999999}"#,
+                r#"{"exp":9999999999,"sub":"s","iat":1,"jti":"j","iat":2,"nbf":9999999999}"#,
+                r#"{"\u0069at":1,"sub":"s","jti":"j","nbf":9999999999,"e\u0078p":9999999999}"#,
+            ] {
+                assert_eq!(
+                    signed(claims, 60.0),
+                    r#"{"sub":"s","jti":"j","nbf":9999999999,"iat":1700000000,"exp":1700000060}"#
+                );
+            }
+            for claims in [r#"{"sub":"s","jti":"j","iat":1}"#, r#"{"sub":"s","jti":"j","exp":1}"#] {
+                assert_eq!(
+                    signed(claims, 60.0),
+                    r#"{"sub":"s","jti":"j","iat":1700000000,"exp":1700000060}"#
+                );
+            }
+        }
+
+        #[test]
+        fn every_other_letter_is_kept() {
+            for kept in [
+                r#""sub":"s","jti":"j","a":12345678901234567890,"b":1.0e2,"c":-0,"d":1e400"#,
+                r#""sub":"\ud800","jti":"","\ud800":"\u0000","e":{"iat":1,"exp":2}"#,
+                r#""__proto__":{"exp":1},"sub":"s","jti":"j","10":[],"2":"é😀""#,
+                r#" "sub" : "s" , "jti":"j" "#,
+            ] {
+                let times = r#","iat":1700000000,"exp":1700000060"#;
+                assert_eq!(signed(&format!("{{{kept}}}"), 60.0), format!("{{{kept}{times}}}"));
+            }
+        }
+
+        #[test]
+        fn a_lifetime_is_any_finite_number() {
+            for (ttl, exp) in [
+                (0.0, "1700000000"),
+                (-0.0, "1700000000"),
+                (-60.0, "1699999940"),
+                (0.5, "1700000000.5"),
+                (86400.0, "1700086400"),
+                (1e22, "10000000000001700000000"),
+            ] {
+                let payload = signed(CLAIMS, ttl);
+                assert!(payload.ends_with(&format!(r#","exp":{exp}}}"#)), "{payload}");
+            }
+            let payload = signed(CLAIMS, f64::MAX);
+            let exp = payload.rsplit_once(':').unwrap().1.strip_suffix('}').unwrap();
+            assert_eq!(exp.parse(), Ok(f64::MAX));
+        }
+
+        #[test]
+        fn a_lifetime_that_is_not_finite_is_a_range_error() {
+            for ttl in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                assert_eq!(
+                    issuer().sign(CLAIMS, ttl, at(NOW)).unwrap_err(),
+                    ConfigError::of_range("ttlSeconds", "must be a finite number")
+                );
+            }
+        }
+
+        #[test]
+        fn a_clock_that_is_no_number_signs_nothing() {
+            for now in [f64::NAN, f64::INFINITY] {
+                assert_eq!(
+                    issuer().sign(CLAIMS, 60.0, at(now)).unwrap_err(),
+                    ConfigError::of_range("Date.now()", "must be a finite number")
+                );
+            }
+        }
+
+        #[test]
+        fn iat_is_in_whole_seconds() {
+            let token = issuer().sign(CLAIMS, 0.25, at(NOW + 0.999)).unwrap();
+            assert!(payload(token.expose()).ends_with(r#""iat":1700000000,"exp":1700000000.25}"#));
+        }
+
+        #[test]
+        fn sub_and_jti_are_strings() {
+            for (claims, field) in [
+                (r#"{"jti":"j"}"#, "sub"),
+                (r#"{"sub":null,"jti":"j"}"#, "sub"),
+                (r#"{"sub":"s","sub":1,"jti":"j"}"#, "sub"),
+                (r#"{"sub":"s"}"#, "jti"),
+                (r#"{"sub":"s","jti":1}"#, "jti"),
+                (r#"{"sub":"s","jti":["j"]}"#, "jti"),
+                (r#"{"__proto__":{"sub":"s"},"jti":"j"}"#, "sub"),
+                ("{}", "sub"),
+            ] {
+                assert_eq!(
+                    issuer().sign(claims, 60.0, at(NOW)).unwrap_err(),
+                    ConfigError::of_type(field, "must be a string"),
+                    "{claims}"
+                );
+            }
+        }
+
+        #[test]
+        fn claims_are_an_object() {
+            for claims in ["", "null", "[]", "\"sub\"", "1", "{", "undefined"] {
+                assert_eq!(
+                    issuer().sign(claims, 60.0, at(NOW)).unwrap_err(),
+                    ConfigError::of_type("claims", "must be an object"),
+                    "{claims}"
+                );
+            }
+        }
+
+        #[test]
+        fn five_thousand_levels_are_signed_and_verified() {
+            let deep = format!("{}{}", r#"{"a":"#.repeat(5000), "1") + &"}".repeat(5000);
+            for claims in [
+                format!(r#"{{"sub":"s","jti":"j","deep":{deep}}}"#),
+                format!(r#"{{"sub":"s","jti":"j","exp":{deep},"deep":{deep}}}"#),
+            ] {
+                let token = issuer().sign(&claims, 60.0, at(NOW)).unwrap();
+                assert_eq!(
+                    issuer().verify(token.expose(), at(NOW)).unwrap(),
+                    format!(
+                        r#"{{"sub":"s","jti":"j","deep":{deep},"iat":1700000000,"exp":1700000060}}"#
+                    )
+                );
+            }
+        }
+    }
+
+    mod verify {
+        use super::*;
+
+        #[test]
+        fn its_own_token_is_verified_until_it_ends() {
+            let token = issuer().sign(CLAIMS, 60.0, at(NOW)).unwrap();
+            let verify = |now| issuer().verify(token.expose(), at(now));
+            assert_eq!(verify(NOW + 59.999).unwrap(), signed(CLAIMS, 60.0));
+            let expired = verify(NOW + 60.0).unwrap_err();
+            assert_eq!((expired.code, expired.claim), (Some("ERR_JWT_EXPIRED"), Some("exp")));
+        }
+
+        #[test]
+        fn an_nbf_among_the_claims_holds_it_back() {
+            let claims = r#"{"sub":"s","jti":"j","nbf":1700000030}"#;
+            let token = issuer().sign(claims, 60.0, at(NOW)).unwrap();
+            let error = issuer().verify(token.expose(), at(NOW + 29.0)).unwrap_err();
+            assert_eq!(
+                (error.code, error.claim),
+                (Some("ERR_JWT_CLAIM_VALIDATION_FAILED"), Some("nbf"))
+            );
+            assert!(issuer().verify(token.expose(), at(NOW + 30.0)).is_ok());
+        }
+
+        #[test]
+        fn a_refused_token_has_the_code_of_jose() {
+            let other = token(HS256, "{}", "another secret");
+            assert_eq!(
+                issuer().verify(&other, at(NOW)).unwrap_err(),
+                PlainError {
+                    message: "signature verification failed".to_owned(),
+                    code: Some("ERR_JWS_SIGNATURE_VERIFICATION_FAILED"),
+                    ..PlainError::default()
+                }
+            );
+        }
+
+        #[test]
+        fn the_secret_is_not_trimmed() {
+            let padded = hs256(&format!("{SECRET}\n")).unwrap();
+            let token = padded.sign(CLAIMS, 60.0, at(NOW)).unwrap();
+            assert!(padded.verify(token.expose(), at(NOW)).is_ok());
+            assert!(issuer().verify(token.expose(), at(NOW)).is_err());
+        }
+
+        #[test]
+        fn an_rs256_issuer_verifies_nothing() {
+            let issuer = rs256(RSA).unwrap();
+            let token = issuer.sign(CLAIMS, 60.0, at(NOW)).unwrap();
+            assert_eq!(
+                issuer.verify(token.expose(), at(NOW)).unwrap_err(),
+                PlainError {
+                    message:
+                        "RS256 verification requires public key, use validateKey0Token instead"
+                            .to_owned(),
+                    ..PlainError::default()
+                }
+            );
+        }
+    }
+
+    mod verify_with_fallback {
+        use super::*;
+
+        fn verify(
+            issuer: &AccessTokenIssuer,
+            token: &str,
+            secrets: &[&str],
+        ) -> Result<String, PlainError> {
+            let secrets: Vec<_> = secrets.iter().map(|text| secret(text)).collect();
+            issuer.verify_with_fallback(token, &secrets, at(NOW))
+        }
+
+        fn failed(cause: Option<Rejection>) -> PlainError {
+            PlainError {
+                message: "Token verification failed with all secrets".to_owned(),
+                cause: cause.map(Cause::from),
+                ..PlainError::default()
+            }
+        }
+
+        #[test]
+        fn the_own_secret_and_each_fallback_verify() {
+            for by in [SECRET, "first", "second"] {
+                let token = token(HS256, r#"{"by":1}"#, by);
+                assert_eq!(verify(&issuer(), &token, &["first", "second"]).unwrap(), r#"{"by":1}"#);
+            }
+        }
+
+        #[test]
+        fn unusable_fallbacks_are_skipped() {
+            let public = include_str!("../tests/fixtures/rsa-public.pem");
+            let secrets = ["", public, "last"];
+            for (by, verified) in [("", false), (public, false), ("last", true)] {
+                let result = verify(&issuer(), &token(HS256, "{}", by), &secrets);
+                assert_eq!(result, if verified { Ok("{}".to_owned()) } else { Err(failed(None)) });
+            }
+        }
+
+        #[test]
+        fn a_token_of_another_secret_is_refused() {
+            let token = token(HS256, "{}", "another");
+            assert_eq!(verify(&issuer(), &token, &[]), Err(failed(None)));
+            assert_eq!(verify(&issuer(), &token, &["first"]), Err(failed(None)));
+        }
+
+        #[test]
+        fn what_is_wrong_besides_the_signature_is_the_cause() {
+            let expired = token(HS256, r#"{"exp":1}"#, "second");
+            assert_eq!(
+                verify(&issuer(), &expired, &["first", "second", "third"]),
+                Err(failed(Some(Rejection::Expired)))
+            );
+            let none = token(r#"{"alg":"none"}"#, "{}", "first");
+            assert_eq!(
+                verify(&issuer(), &none, &["first"]),
+                Err(failed(Some(Rejection::AlgorithmNotAllowed)))
+            );
+        }
+
+        #[test]
+        fn an_rs256_issuer_asks_the_fallbacks_alone() {
+            let issuer = rs256(RSA).unwrap();
+            let hs256 = token(HS256, "{}", "first");
+            assert_eq!(verify(&issuer, &hs256, &["first"]).unwrap(), "{}");
+            assert_eq!(verify(&issuer, &hs256, &[]), Err(failed(None)));
+            let own = issuer.sign(CLAIMS, 60.0, at(NOW)).unwrap();
+            assert_eq!(
+                verify(&issuer, own.expose(), &["first"]),
+                Err(failed(Some(Rejection::AlgorithmNotAllowed)))
+            );
+        }
+    }
+}

@@ -1,0 +1,634 @@
+//! Compact JWS (RFC 7515 §7.1) with the two algorithms of the SDK (RFC 7518 §3.1). Keys are parsed
+//! once, and the algorithm belongs to the key: a token's `alg` agrees with it or is refused.
+
+mod key_error;
+mod pem;
+mod rejection;
+mod rsa;
+
+use aws_lc_rs::{
+    error::Unspecified,
+    hmac,
+    rand::SystemRandom,
+    rsa::KeyPair,
+    signature::{ParsedPublicKey, RSA_PKCS1_SHA256},
+};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+
+pub use self::{
+    key_error::{Found, KeyError, Needed},
+    rejection::Rejection,
+};
+use crate::{error::ConfigError, json, now::Now, secret::Secret};
+
+/// The algorithms of the SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256: one secret signs and verifies (RFC 7518 §3.2).
+    Hs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256: a private key signs, its public key verifies (§3.3).
+    Rs256,
+}
+
+impl Algorithm {
+    /// The algorithm of that name, HS256 where none is given.
+    ///
+    /// # Errors
+    /// For every other name.
+    pub fn named(name: Option<&str>) -> Result<Self, ConfigError> {
+        match name {
+            None | Some("HS256") => Ok(Self::Hs256),
+            Some("RS256") => Ok(Self::Rs256),
+            Some(_) => Err(ConfigError::of_type("algorithm", "must be HS256 or RS256")),
+        }
+    }
+}
+
+/// A key that signs.
+pub enum SigningKey {
+    /// For HS256.
+    Hs256(Box<hmac::Key>),
+    /// For RS256.
+    Rs256(KeyPair),
+}
+
+impl SigningKey {
+    /// A key for HS256.
+    ///
+    /// # Errors
+    /// Where the secret is missing, empty, or one that everyone may know.
+    pub fn hs256(secret: Option<&Secret>) -> Result<Self, KeyError> {
+        hmac_key(secret).map(Self::Hs256)
+    }
+
+    /// A key for RS256, out of PEM.
+    ///
+    /// # Errors
+    /// Where the key is missing, or is no RSA private key of 2048 to 8192 bits.
+    pub fn rs256(private_key: Option<&Secret>) -> Result<Self, KeyError> {
+        let pem = given(private_key, Needed::PrivateKey)?;
+        let key = rsa::private_key(pem);
+        key.map(Self::Rs256).map_err(|found| KeyError::Unusable(Needed::PrivateKey, found))
+    }
+
+    /// The token of `payload`, whose header is `alg` alone.
+    ///
+    /// # Errors
+    /// Where AWS-LC fails.
+    pub fn sign(&self, payload: &str) -> Result<Secret, Unspecified> {
+        let (header, signature_len) = match self {
+            Self::Hs256(_) => (HS256_HEADER, hmac::HMAC_SHA256.tag_len()),
+            Self::Rs256(key) => (RS256_HEADER, key.public_modulus_len()),
+        };
+        // All at once: what a growing string leaves behind would not be zeroed.
+        let encoded_len = |len: usize| len.div_ceil(3) * 4;
+        let mut token = String::with_capacity(
+            header.len() + encoded_len(payload.len()) + 1 + encoded_len(signature_len),
+        );
+        token.push_str(header);
+        BASE64_URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+        let (tag, mut rsa);
+        let signature = match self {
+            Self::Hs256(key) => {
+                tag = hmac::sign(key, token.as_bytes());
+                tag.as_ref()
+            }
+            Self::Rs256(key) => {
+                rsa = vec![0; signature_len];
+                key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut rsa)?;
+                &rsa
+            }
+        };
+        token.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(Secret::from(token))
+    }
+}
+
+/// A key that verifies.
+pub enum VerifyingKey {
+    /// For HS256.
+    Hs256(Box<hmac::Key>),
+    /// For RS256.
+    Rs256(ParsedPublicKey),
+}
+
+impl VerifyingKey {
+    /// A key for HS256.
+    ///
+    /// # Errors
+    /// Where the secret is missing, empty, or one that everyone may know.
+    pub fn hs256(secret: Option<&Secret>) -> Result<Self, KeyError> {
+        hmac_key(secret).map(Self::Hs256)
+    }
+
+    /// A key for RS256, out of PEM.
+    ///
+    /// # Errors
+    /// Where the key is missing, or is no RSA public key of 2048 to 8192 bits.
+    pub fn rs256(public_key: Option<&Secret>) -> Result<Self, KeyError> {
+        let pem = given(public_key, Needed::PublicKey)?;
+        let key = rsa::public_key(pem);
+        key.map(Self::Rs256).map_err(|found| KeyError::Unusable(Needed::PublicKey, found))
+    }
+
+    /// The claims of `token`, JSON text of an object, where this key signed it and it is in time.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in the order of [`Rejection`].
+    pub fn verify(&self, token: &str, now: Now) -> Result<String, Rejection> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(Rejection::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(Rejection::Malformed)?;
+        let (header, payload) = (text(header)?, text(payload)?);
+        let signature = decoded(signature)?;
+
+        let Ok(Some([alg, crit])) = json::pick(&header, ["alg", "crit"]) else {
+            return Err(Rejection::Malformed);
+        };
+        let alg = alg.filter(|alg| alg.is_string()).ok_or(Rejection::Malformed)?;
+        let expected = match self {
+            Self::Hs256(_) => "HS256",
+            Self::Rs256(_) => "RS256",
+        };
+        if alg.as_string().as_deref() != Some(expected) {
+            return Err(Rejection::AlgorithmNotAllowed);
+        }
+        if crit.is_some() {
+            return Err(Rejection::Critical);
+        }
+        match self {
+            Self::Hs256(key) => hmac::verify(key, signed.as_bytes(), &signature),
+            Self::Rs256(key) => key.verify_sig(signed.as_bytes(), &signature),
+        }
+        .map_err(|Unspecified| Rejection::Signature)?;
+        in_time(&payload, now)?;
+        Ok(payload)
+    }
+}
+
+/// The times of a payload, without leeway.
+fn in_time(payload: &str, now: Now) -> Result<(), Rejection> {
+    let Ok(Some([iat, nbf, exp])) = json::pick(payload, ["iat", "nbf", "exp"]) else {
+        return Err(Rejection::NotAnObject);
+    };
+    let number = |name, value: Option<json::Value<'_>>| {
+        value.map(|value| value.as_number().ok_or(Rejection::NotANumber(name))).transpose()
+    };
+    number("iat", iat)?;
+    let nbf = number("nbf", nbf)?;
+    let exp = number("exp", exp)?;
+
+    // Asked in this way, a clock that is no number lets no time pass.
+    let now = now.seconds();
+    if !exp.is_none_or(|exp| exp > now) {
+        return Err(Rejection::Expired);
+    }
+    if !nbf.is_none_or(|nbf| nbf <= now) {
+        return Err(Rejection::NotYetValid);
+    }
+    Ok(())
+}
+
+/// The text of a part, read as JavaScript's `TextDecoder` reads it.
+fn text(part: &str) -> Result<String, Rejection> {
+    let bytes = decoded(part)?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
+fn decoded(part: &str) -> Result<Vec<u8>, Rejection> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Malformed)
+}
+
+/// The secret's bytes as they are, unless everyone may know them: a public key taken for a secret
+/// lets everyone sign.
+fn hmac_key(secret: Option<&Secret>) -> Result<Box<hmac::Key>, KeyError> {
+    let secret = given(secret, Needed::Secret)?;
+    let public = [
+        ("BEGIN PUBLIC KEY", Found::PublicKey),
+        ("BEGIN RSA PUBLIC KEY", Found::PublicKey),
+        ("BEGIN CERTIFICATE", Found::Certificate),
+    ];
+    match public.into_iter().find(|(label, _)| secret.contains(label)) {
+        Some((_, found)) => Err(KeyError::Unusable(Needed::Secret, found)),
+        None => Ok(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))),
+    }
+}
+
+/// The key's text: empty is missing, since an empty secret lets everyone sign.
+fn given(key: Option<&Secret>, needed: Needed) -> Result<&str, KeyError> {
+    key.map(Secret::expose).filter(|key| !key.is_empty()).ok_or(KeyError::Missing(needed))
+}
+
+/// `{"alg":"HS256"}` and a dot.
+const HS256_HEADER: &str = "eyJhbGciOiJIUzI1NiJ9.";
+/// `{"alg":"RS256"}` and a dot.
+const RS256_HEADER: &str = "eyJhbGciOiJSUzI1NiJ9.";
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::error::{Cause, PlainError};
+
+    pub(crate) const SECRET: &str = "a secret of thirty-two characters";
+    pub(crate) const NOW: f64 = 1_700_000_000.0;
+
+    pub(crate) fn secret(text: &str) -> Secret {
+        Secret::from(text.to_owned())
+    }
+
+    pub(crate) fn at(seconds: f64) -> Now {
+        Now { wall_ms: seconds * 1000.0, mono: Instant::now() }
+    }
+
+    /// Signs what it is given, whatever that says.
+    pub(crate) fn token(header: &str, payload: &str, secret: &str) -> String {
+        hs256(&format!("{}.{}", encoded(header), encoded(payload)), secret)
+    }
+
+    pub(crate) fn payload(token: &str) -> String {
+        let part = token.split('.').nth(1).unwrap();
+        String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    }
+
+    fn hs256(signed: &str, secret: &str) -> String {
+        hmac_signed(signed, secret, hmac::HMAC_SHA256)
+    }
+
+    fn hmac_signed(signed: &str, secret: &str, algorithm: hmac::Algorithm) -> String {
+        let tag = hmac::sign(&hmac::Key::new(algorithm, secret.as_bytes()), signed.as_bytes());
+        format!("{signed}.{}", encoded(tag))
+    }
+
+    fn encoded(part: impl AsRef<[u8]>) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(part)
+    }
+
+    const HS256: &str = r#"{"alg":"HS256"}"#;
+
+    fn verify(token: &str) -> Result<String, Rejection> {
+        VerifyingKey::hs256(Some(&secret(SECRET))).ok().unwrap().verify(token, at(NOW))
+    }
+
+    fn verify_payload(payload: &str) -> Result<String, Rejection> {
+        verify(&token(HS256, payload, SECRET))
+    }
+
+    #[track_caller]
+    fn rejects(token: &str, rejection: Rejection) {
+        assert_eq!(verify(token), Err(rejection), "{token}");
+    }
+
+    #[test]
+    fn rfc_7515_a_1_verifies() {
+        let key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwj\
+            AzZr1Z9CAow";
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &BASE64_URL_SAFE_NO_PAD.decode(key).unwrap());
+        let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
+            eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9p\
+            c19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert_eq!(
+            VerifyingKey::Hs256(Box::new(key)).verify(token, at(1_300_819_379.0)).unwrap(),
+            "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}"
+        );
+    }
+
+    #[test]
+    fn the_payload_comes_back_letter_by_letter() {
+        let payload = " { \"a\" : 1.0e2, \"\\ud800\":\"\\u0000\", \"a\":12345678901234567890 }\r\n";
+        assert_eq!(verify_payload(payload).unwrap(), payload);
+    }
+
+    #[test]
+    fn a_token_is_three_parts_in_base64url_without_padding() {
+        let good = token(HS256, "{}", SECRET);
+        assert_eq!(verify(&good).unwrap(), "{}");
+        let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else {
+            panic!()
+        };
+        // The last letter holds four bits of the signature, and two that must be zero.
+        let mut trailing_bits = good.clone().into_bytes();
+        *trailing_bits.last_mut().unwrap() += 1;
+        for malformed in [
+            String::new(),
+            ".".to_owned(),
+            header.to_owned(),
+            format!("{header}.{payload}"),
+            format!("{good}."),
+            format!("{good}.{signature}"),
+            format!(".{good}"),
+            format!("{good}\n"),
+            format!(" {good}"),
+            format!("{good}="),
+            format!("{header}.{payload}.{} {}", &signature[..9], &signature[9..]),
+            String::from_utf8(trailing_bits).unwrap(),
+            hs256(&format!("{header}=.{payload}"), SECRET),
+            hs256(&format!("{header}.{payload}="), SECRET),
+            hs256(&format!("{header}.{payload}\n"), SECRET),
+            hs256(&format!("{header}. {payload}"), SECRET),
+            hs256(&format!("{header}.ey J9"), SECRET),
+            hs256(&format!("{header}.{payload}.{payload}"), SECRET),
+            hs256(&format!("{header}.eyJhIjoiPz8/In0"), SECRET),
+        ] {
+            rejects(&malformed, Rejection::Malformed);
+        }
+    }
+
+    #[test]
+    fn the_header_is_a_json_object_with_an_alg() {
+        for header in ["", "HS256", "null", "[]", "\"HS256\"", "{}", r#"{"alg":256}"#, "{\"alg\":"]
+        {
+            rejects(&token(header, "{}", SECRET), Rejection::Malformed);
+        }
+        for header in
+            [r#"{"typ":"JWT","alg":"HS256","kid":"x"}"#, r#"{"\u0061lg":"HS\u0032\u00356"}"#]
+        {
+            assert_eq!(verify(&token(header, "{}", SECRET)).unwrap(), "{}", "{header}");
+        }
+    }
+
+    #[test]
+    fn every_other_algorithm_is_refused() {
+        for alg in ["none", "None", "", "hs256", "HS256 ", "HS384", "HS512", "RS256", "\\ud800"] {
+            rejects(
+                &token(&format!(r#"{{"alg":"{alg}"}}"#), "{}", SECRET),
+                Rejection::AlgorithmNotAllowed,
+            );
+        }
+    }
+
+    #[test]
+    fn an_unsigned_token_is_refused() {
+        let unsigned = format!("{}.{}.", encoded(r#"{"alg":"none"}"#), encoded("{}"));
+        rejects(&unsigned, Rejection::AlgorithmNotAllowed);
+        rejects(&format!("{}.{}.", encoded(HS256), encoded("{}")), Rejection::Signature);
+    }
+
+    #[test]
+    fn hs384_and_hs512_of_the_same_secret_are_refused() {
+        for (alg, algorithm) in [("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)] {
+            let header = encoded(format!(r#"{{"alg":"{alg}"}}"#));
+            let signed = format!("{header}.{}", encoded("{}"));
+            rejects(&hmac_signed(&signed, SECRET, algorithm), Rejection::AlgorithmNotAllowed);
+            let signed = format!("{}.{}", encoded(HS256), encoded("{}"));
+            rejects(&hmac_signed(&signed, SECRET, algorithm), Rejection::Signature);
+        }
+    }
+
+    #[test]
+    fn a_public_key_taken_for_a_secret_signs_nothing() {
+        let pem = include_str!("../tests/fixtures/rsa-public.pem");
+        let forged = token(HS256, "{}", pem);
+        let key = VerifyingKey::rs256(Some(&secret(pem))).ok().unwrap();
+        assert_eq!(key.verify(&forged, at(NOW)), Err(Rejection::AlgorithmNotAllowed));
+        let forged = token(r#"{"alg":"RS256"}"#, "{}", pem);
+        assert_eq!(key.verify(&forged, at(NOW)), Err(Rejection::Signature));
+    }
+
+    #[test]
+    fn a_crit_is_refused_whatever_it_says() {
+        for crit in ["[\"exp\"]", "[\"b64\"]", "[]", "null", "0", "\"\""] {
+            let header = format!(r#"{{"alg":"HS256","b64":true,"crit":{crit}}}"#);
+            rejects(&token(&header, "{}", SECRET), Rejection::Critical);
+        }
+    }
+
+    #[test]
+    fn another_signature_is_refused() {
+        let good = token(HS256, "{}", SECRET);
+        let (signed, signature) = good.rsplit_once('.').unwrap();
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let changed = |header, payload| {
+            format!("{}.{}.{}", encoded(header), encoded(payload), encoded(&signature))
+        };
+        assert_eq!(verify(&changed(HS256, "{}")).unwrap(), "{}");
+        for other in [
+            format!("{signed}."),
+            format!("{signed}.{}", encoded([0; 32])),
+            format!("{signed}.{}", encoded(&signature[..31])),
+            format!("{signed}.{}", encoded([&*signature, &[0]].concat())),
+            changed(HS256, "{ }"),
+            changed(r#"{"alg":"HS256" }"#, "{}"),
+            token(HS256, "{}", &format!("{SECRET}\n")),
+            token(HS256, "{}", &SECRET[1..]),
+            token(HS256, "{}", ""),
+        ] {
+            rejects(&other, Rejection::Signature);
+        }
+    }
+
+    #[test]
+    fn the_first_thing_that_is_wrong_is_named() {
+        let bad = r#"{"iat":"","nbf":1800000000,"exp":1600000000}"#;
+        rejects("..", Rejection::Malformed);
+        rejects(&token(r#"{"alg":"none","crit":[]}"#, bad, ""), Rejection::AlgorithmNotAllowed);
+        rejects(&token(r#"{"alg":"HS256","crit":[]}"#, bad, ""), Rejection::Critical);
+        rejects(&token(HS256, bad, ""), Rejection::Signature);
+        rejects(&token(HS256, bad, SECRET), Rejection::NotANumber("iat"));
+        let bad = bad.replace("\"iat\":\"\",", "");
+        rejects(&token(HS256, &bad, SECRET), Rejection::Expired);
+        rejects(&token(HS256, &bad.replace("16", "19"), SECRET), Rejection::NotYetValid);
+    }
+
+    #[test]
+    fn a_payload_is_a_json_object() {
+        for payload in ["", "null", "[]", "\"{}\"", "1", "{", "{}x", "{'a':1}"] {
+            assert_eq!(verify_payload(payload), Err(Rejection::NotAnObject), "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_payload_is_read_as_text_decoder_reads_it() {
+        let signed = |payload: &[u8]| {
+            verify(&hs256(&format!("{}.{}", encoded(HS256), encoded(payload)), SECRET)).unwrap()
+        };
+        assert_eq!(signed(b"\xef\xbb\xbf{}"), "{}");
+        assert_eq!(signed(b"{\"a\":\"\xff\xe2\x82\"}"), "{\"a\":\"\u{fffd}\u{fffd}\"}");
+    }
+
+    #[test]
+    fn a_time_that_is_no_number_is_refused() {
+        for name in ["iat", "nbf", "exp"] {
+            for value in ["\"4102444800\"", "\"0\"", "\"\"", "null", "true", "{}", "[0]"] {
+                assert_eq!(
+                    verify_payload(&format!(r#"{{"{name}":{value}}}"#)),
+                    Err(Rejection::NotANumber(name)),
+                    "{value}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_numbers_of_every_form() {
+        for payload in [
+            r#"{"exp":4102444800.25}"#,
+            r#"{"exp":4.1024448e9}"#,
+            r#"{"exp":1e400}"#,
+            r#"{"nbf":0.5}"#,
+            r#"{"nbf":-1e400,"iat":1e400}"#,
+            r#"{"nbf":-0}"#,
+        ] {
+            assert_eq!(verify_payload(payload).unwrap(), payload);
+        }
+        assert_eq!(verify_payload(r#"{"nbf":1e400}"#), Err(Rejection::NotYetValid));
+        assert_eq!(verify_payload(r#"{"exp":-1e400}"#), Err(Rejection::Expired));
+    }
+
+    #[test]
+    fn a_token_has_ended_from_its_exp_on() {
+        for (exp, lasts) in [
+            ("1700000001", true),
+            ("1700000000.25", true),
+            ("1700000000", false),
+            ("1699999999.75", false),
+            ("1699999999", false),
+            ("1699999941", false),
+            ("0", false),
+        ] {
+            let payload = format!(r#"{{"exp":{exp}}}"#);
+            let wanted = if lasts { Ok(payload.clone()) } else { Err(Rejection::Expired) };
+            assert_eq!(verify_payload(&payload), wanted);
+        }
+    }
+
+    #[test]
+    fn a_token_is_valid_from_its_nbf_on() {
+        for (nbf, begun) in [
+            ("1699999999", true),
+            ("1700000000", true),
+            ("1700000000.25", false),
+            ("1700000001", false),
+            ("1700000059", false),
+        ] {
+            let payload = format!(r#"{{"nbf":{nbf}}}"#);
+            let wanted = if begun { Ok(payload.clone()) } else { Err(Rejection::NotYetValid) };
+            assert_eq!(verify_payload(&payload), wanted);
+        }
+    }
+
+    #[test]
+    fn now_is_in_whole_seconds() {
+        let key = VerifyingKey::hs256(Some(&secret(SECRET))).ok().unwrap();
+        let token = token(HS256, r#"{"exp":1700000000.5}"#, SECRET);
+        assert!(key.verify(&token, at(NOW + 0.999)).is_ok());
+        assert_eq!(key.verify(&token, at(NOW + 1.0)), Err(Rejection::Expired));
+    }
+
+    #[test]
+    fn iat_is_not_compared_with_the_clock() {
+        let payload = r#"{"iat":1700000120,"exp":1700000600}"#;
+        assert_eq!(verify_payload(payload).unwrap(), payload);
+    }
+
+    #[test]
+    fn a_token_without_times_is_accepted_at_any_time() {
+        let key = VerifyingKey::hs256(Some(&secret(SECRET))).ok().unwrap();
+        for now in [0.0, -1.0, 1e300, f64::NAN] {
+            assert_eq!(key.verify(&token(HS256, "{}", SECRET), at(now)).unwrap(), "{}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_no_number_lets_no_time_pass() {
+        let key = VerifyingKey::hs256(Some(&secret(SECRET))).ok().unwrap();
+        let refused = |payload| key.verify(&token(HS256, payload, SECRET), at(f64::NAN));
+        assert_eq!(refused(r#"{"exp":1e400}"#), Err(Rejection::Expired));
+        assert_eq!(refused(r#"{"nbf":0}"#), Err(Rejection::NotYetValid));
+    }
+
+    #[test]
+    fn the_last_of_duplicate_times_counts() {
+        assert_eq!(verify_payload(r#"{"exp":1e400,"exp":1}"#), Err(Rejection::Expired));
+        assert!(verify_payload(r#"{"exp":"","exp":1e400}"#).is_ok());
+    }
+
+    #[test]
+    fn depth_costs_nothing() {
+        let payload = format!(r#"{{"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(verify_payload(&payload).unwrap(), payload);
+    }
+
+    #[test]
+    fn an_empty_secret_is_no_key() {
+        for given in [None, Some(secret(""))] {
+            let missing = Some(KeyError::Missing(Needed::Secret));
+            assert_eq!(SigningKey::hs256(given.as_ref()).err(), missing);
+            assert_eq!(VerifyingKey::hs256(given.as_ref()).err(), missing);
+        }
+    }
+
+    #[test]
+    fn what_everyone_may_know_is_no_secret() {
+        let public_key = "secret is not usable: public key: everyone may know it";
+        for (text, sentence) in [
+            (include_str!("../tests/fixtures/rsa-public.pem"), public_key),
+            (include_str!("../tests/fixtures/rsa-public-pkcs1.pem"), public_key),
+            (" \"-----BEGIN PUBLIC KEY-----", public_key),
+            (
+                include_str!("../tests/fixtures/certificate.pem"),
+                "secret is not usable: certificate: everyone may know it",
+            ),
+        ] {
+            let secret = secret(text);
+            assert_eq!(SigningKey::hs256(Some(&secret)).err().unwrap().to_string(), sentence);
+            assert_eq!(VerifyingKey::hs256(Some(&secret)).err().unwrap().to_string(), sentence);
+        }
+    }
+
+    #[test]
+    fn a_private_key_is_a_secret() {
+        let pem = include_str!("../tests/fixtures/rsa.pem");
+        let key = VerifyingKey::hs256(Some(&secret(pem))).ok().unwrap();
+        assert_eq!(key.verify(&token(HS256, "{}", pem), at(NOW)).unwrap(), "{}");
+    }
+
+    #[test]
+    fn rejections_are_worded_and_coded_as_jose_does() {
+        let invalid = "ERR_JWS_INVALID";
+        let claim = "ERR_JWT_CLAIM_VALIDATION_FAILED";
+        for (rejection, message, code, claim) in [
+            (Rejection::Malformed, "Invalid Compact JWS", invalid, None),
+            (
+                Rejection::AlgorithmNotAllowed,
+                "\"alg\" (Algorithm) Header Parameter value not allowed",
+                "ERR_JOSE_ALG_NOT_ALLOWED",
+                None,
+            ),
+            (
+                Rejection::Critical,
+                "\"crit\" (Critical) Header Parameter is not supported",
+                invalid,
+                None,
+            ),
+            (
+                Rejection::Signature,
+                "signature verification failed",
+                "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+                None,
+            ),
+            (
+                Rejection::NotAnObject,
+                "JWT Claims Set must be a top-level JSON object",
+                "ERR_JWT_INVALID",
+                None,
+            ),
+            (Rejection::NotANumber("iat"), "\"iat\" claim must be a number", claim, Some("iat")),
+            (
+                Rejection::Expired,
+                "\"exp\" claim timestamp check failed",
+                "ERR_JWT_EXPIRED",
+                Some("exp"),
+            ),
+            (Rejection::NotYetValid, "\"nbf\" claim timestamp check failed", claim, Some("nbf")),
+        ] {
+            let message = message.to_owned();
+            let cause = Cause { message: message.clone(), code: Some(code), ..Cause::default() };
+            assert_eq!(Cause::from(rejection), cause);
+            let error = PlainError { message, code: Some(code), claim, cause: None };
+            assert_eq!(PlainError::from(rejection), error);
+        }
+    }
+}

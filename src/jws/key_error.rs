@@ -1,0 +1,121 @@
+//! Why there is no key: nothing was given, or something else than what is needed.
+
+use std::fmt;
+
+use crate::error::{ConfigError, ConfigErrorKind, PlainError};
+
+/// A key that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// No value, or an empty one.
+    Missing(Needed),
+    /// A value that is not that key.
+    Unusable(Needed, Found),
+}
+
+/// The keys of the two algorithms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// HS256, to sign and to verify.
+    Secret,
+    /// RS256, to sign.
+    PrivateKey,
+    /// RS256, to verify.
+    PublicKey,
+}
+
+/// What stands where a key is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A text that is no PEM.
+    NoPem,
+    /// A PEM in quotes, as an environment file may leave it.
+    Quotes,
+    /// A PEM that was encoded once more.
+    Base64,
+    /// A PEM that cannot be decoded, or whose content is no key.
+    Damaged,
+    /// A private key behind a passphrase.
+    Encrypted,
+    /// A private key in OpenSSH's own format.
+    OpenSsh,
+    /// An X.509 certificate.
+    Certificate,
+    /// A public key.
+    PublicKey,
+    /// A private key.
+    PrivateKey,
+    /// A PEM of a kind that has no name here.
+    Other,
+    /// A key of another algorithm.
+    Algorithm(&'static str),
+    /// An RSA key of so many bits.
+    Bits(usize),
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Missing(Needed::Secret) => f.write_str("HS256 algorithm requires secret"),
+            Self::Missing(key) => write!(f, "RS256 algorithm requires {}", key.field()),
+            Self::Unusable(key, found) => write!(f, "{} {}", key.field(), key.problem(found)),
+        }
+    }
+}
+
+/// A missing key is the SDK's own sentence.
+impl From<KeyError> for ConfigError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Missing(key) => Self {
+                field: key.field(),
+                problem: error.to_string(),
+                kind: ConfigErrorKind::Plain,
+            },
+            KeyError::Unusable(key, found) => Self::of_type(key.field(), key.problem(found)),
+        }
+    }
+}
+
+impl From<KeyError> for PlainError {
+    fn from(error: KeyError) -> Self {
+        Self { message: error.to_string(), ..Self::default() }
+    }
+}
+
+impl Needed {
+    /// The argument or field, as JavaScript spells it.
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::PrivateKey => "privateKey",
+            Self::PublicKey => "publicKey",
+        }
+    }
+
+    /// What is wrong, continuing a sentence that begins with the field.
+    fn problem(self, found: Found) -> String {
+        let need = match self {
+            Self::Secret => "everyone may know it",
+            Self::PrivateKey => "RS256 signs with an RSA private key",
+            Self::PublicKey => "RS256 verifies with an RSA public key",
+        };
+        let (what, advice) = match found {
+            Found::NoPem => ("no PEM", need),
+            Found::Quotes => ("quotes around the PEM", "remove them"),
+            Found::Base64 => ("base64 of a PEM", "decode it first"),
+            Found::Damaged => ("damaged PEM", need),
+            Found::Encrypted => ("encrypted private key", "decrypt it first"),
+            Found::OpenSsh => ("OpenSSH private key", "convert it to PKCS#8 first"),
+            Found::Certificate => ("certificate", need),
+            Found::PublicKey => ("public key", need),
+            Found::PrivateKey => ("private key", need),
+            Found::Other => ("PEM of another kind", need),
+            Found::Algorithm(name) => return format!("is not usable: {name} key: RS256 needs RSA"),
+            Found::Bits(bits) => {
+                return format!("is not usable: RSA key of {bits} bits: RS256 needs 2048 to 8192");
+            }
+        };
+        format!("is not usable: {what}: {advice}")
+    }
+}

@@ -1,0 +1,67 @@
+//! PEM (RFC 7468) as people have it: from files, and from environment variables that lost its line
+//! breaks, turned them into blanks, or escaped them.
+
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
+use zeroize::Zeroizing;
+
+use super::key_error::Found;
+
+/// What stands between one BEGIN and its END.
+#[derive(Clone, Copy)]
+pub(super) struct Section<'a> {
+    /// The words after BEGIN.
+    pub label: &'a str,
+    body: &'a str,
+}
+
+impl<'a> Section<'a> {
+    /// The first section of `text` whose label ends with `kind`, else the first: a key may stand
+    /// beside its certificate or its parameters.
+    pub fn find(text: &'a str, kind: &str) -> Result<Self, Found> {
+        let Some((before, _)) = text.split_once(BEGIN) else {
+            let text = text.trim_start_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c));
+            return Err(if text.starts_with(BEGIN_IN_BASE64) {
+                Found::Base64
+            } else {
+                Found::NoPem
+            });
+        };
+        if before.ends_with(QUOTES) {
+            return Err(Found::Quotes);
+        }
+        sections(text)
+            .find(|section| section.label.ends_with(kind))
+            .or_else(|| sections(text).next())
+            .ok_or(Found::Damaged)
+    }
+
+    /// True where a passphrase hides the body (RFC 1421 §4.6.1.1).
+    pub fn is_encrypted(self) -> bool {
+        self.body.contains("4,ENCRYPTED")
+    }
+
+    /// The body decoded, its line breaks in whatever form.
+    pub fn der(self) -> Result<Zeroizing<Vec<u8>>, Found> {
+        let mut base64 = Zeroizing::new(String::with_capacity(self.body.len()));
+        for (i, part) in self.body.split('\\').enumerate() {
+            let part = if i == 0 { part } else { part.strip_prefix(['n', 'r']).unwrap_or(part) };
+            base64.extend(part.split_whitespace());
+        }
+        let der = BASE64_STANDARD_NO_PAD.decode(base64.trim_end_matches('='));
+        der.map(Zeroizing::new).map_err(|_| Found::Damaged)
+    }
+}
+
+fn sections(text: &str) -> impl Iterator<Item = Section<'_>> {
+    text.split(BEGIN).skip(1).filter_map(|section| {
+        let (label, rest) = section.split_once(DASHES)?;
+        let (body, _end) = rest.split_once(DASHES)?;
+        Some(Section { label, body })
+    })
+}
+
+const DASHES: &str = "-----";
+const BEGIN: &str = "-----BEGIN ";
+/// Its first nine bytes, which do not depend on what follows.
+const BEGIN_IN_BASE64: &str = "LS0tLS1CRUdJ";
+const QUOTES: [char; 3] = ['"', '\'', '`'];

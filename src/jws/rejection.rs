@@ -1,0 +1,81 @@
+//! Why a token is refused.
+
+use std::fmt;
+
+use crate::error::{Cause, PlainError};
+
+/// Why a token is refused, in the order in which it is looked at. The words and codes are those of
+/// `jose`, on which users of the SDK branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// Not three parts in base64url without padding, the first a JSON object with an `alg`.
+    Malformed,
+    /// Another `alg` than the key's, `none` included.
+    AlgorithmNotAllowed,
+    /// A `crit`: extensions are not understood (RFC 7515 §4.1.11).
+    Critical,
+    /// Signed by another key, or changed since.
+    Signature,
+    /// The payload is no JSON object.
+    NotAnObject,
+    /// The `iat`, `nbf` or `exp` of that name is no number (RFC 7519 §2, `NumericDate`).
+    NotANumber(&'static str),
+    /// Its `exp` has come (RFC 7519 §4.1.4).
+    Expired,
+    /// Its `nbf` is still to come (RFC 7519 §4.1.5).
+    NotYetValid,
+}
+
+impl Rejection {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Malformed | Self::Critical => "ERR_JWS_INVALID",
+            Self::AlgorithmNotAllowed => "ERR_JOSE_ALG_NOT_ALLOWED",
+            Self::Signature => "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+            Self::NotAnObject => "ERR_JWT_INVALID",
+            Self::NotANumber(_) | Self::NotYetValid => "ERR_JWT_CLAIM_VALIDATION_FAILED",
+            Self::Expired => "ERR_JWT_EXPIRED",
+        }
+    }
+
+    fn claim(self) -> Option<&'static str> {
+        match self {
+            Self::NotANumber(claim) => Some(claim),
+            Self::Expired => Some("exp"),
+            Self::NotYetValid => Some("nbf"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "Invalid Compact JWS",
+            Self::AlgorithmNotAllowed => "\"alg\" (Algorithm) Header Parameter value not allowed",
+            Self::Critical => "\"crit\" (Critical) Header Parameter is not supported",
+            Self::Signature => "signature verification failed",
+            Self::NotAnObject => "JWT Claims Set must be a top-level JSON object",
+            Self::NotANumber(claim) => return write!(f, "\"{claim}\" claim must be a number"),
+            Self::Expired => "\"exp\" claim timestamp check failed",
+            Self::NotYetValid => "\"nbf\" claim timestamp check failed",
+        })
+    }
+}
+
+impl From<Rejection> for PlainError {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            message: rejection.to_string(),
+            code: Some(rejection.code()),
+            claim: rejection.claim(),
+            cause: None,
+        }
+    }
+}
+
+impl From<Rejection> for Cause {
+    fn from(rejection: Rejection) -> Self {
+        Self { message: rejection.to_string(), code: Some(rejection.code()), ..Self::default() }
+    }
+}
