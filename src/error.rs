@@ -45,6 +45,19 @@ pub struct Key0Error {
     pub cause: Option<Cause>,
 }
 
+impl Key0Error {
+    /// A fault of our own: a panic, a lost task.
+    #[must_use]
+    pub fn internal(what: &str) -> Self {
+        Self {
+            code: Code::InternalError,
+            message: "Internal error".to_owned(),
+            http_status: 500,
+            cause: Some(Cause { message: format!("internal: {what}"), ..Cause::default() }),
+        }
+    }
+}
+
 /// Why, for people and programs that look closer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cause {

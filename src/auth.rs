@@ -1,0 +1,96 @@
+//! The strategies: what gives the headers of an outbound request. A closed set.
+
+pub mod client_credentials;
+pub mod shared_secret;
+pub mod signed_jwt;
+
+pub use self::{
+    client_credentials::ClientCredentials, shared_secret::SharedSecret, signed_jwt::SignedJwt,
+};
+use crate::{
+    error::{ConfigError, Key0Error},
+    http::Client,
+    http::headers::HeaderLine,
+    now::Now,
+    secret::Secret,
+    signing_pool::SigningPool,
+};
+
+/// What waiting strategies wait on. The border owns it and passes it in.
+#[derive(Clone)]
+pub struct Io {
+    /// Connections.
+    pub http: Client,
+    /// Threads for signatures that take long.
+    pub signing: SigningPool,
+}
+
+/// A strategy.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// No headers.
+    None,
+    /// A constant header.
+    SharedSecret(SharedSecret),
+    /// A new JWT for every call.
+    SignedJwt(SignedJwt),
+    /// An OAuth 2.0 access token, fetched and kept.
+    ClientCredentials(ClientCredentials),
+}
+
+impl Auth {
+    /// What an issuer's deprecated `secret` and `headerName` mean.
+    ///
+    /// # Errors
+    /// For what no header can hold, by field.
+    pub fn legacy(
+        secret: Option<Secret>,
+        header_name: Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let Some(secret) = secret else { return Ok(Self::None) };
+        let header_name = header_name.unwrap_or_else(|| LEGACY_HEADER.to_owned());
+        SharedSecret::new(header_name, secret).map(Self::SharedSecret)
+    }
+
+    /// True where calls need the environment's TLS settings.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        matches!(self, Self::ClientCredentials(strategy) if strategy.is_https())
+    }
+
+    /// The header, where it is ready without waiting.
+    #[must_use]
+    pub fn peek(&self, now: Now) -> Option<HeaderLine> {
+        match self {
+            Self::None => None,
+            Self::SharedSecret(strategy) => Some(strategy.header()),
+            Self::SignedJwt(strategy) => strategy.peek(now).map(bearer),
+            Self::ClientCredentials(strategy) => strategy.peek(now).map(bearer),
+        }
+    }
+
+    /// The headers, waited for.
+    ///
+    /// # Errors
+    /// Where a token could not be had.
+    pub async fn headers(&self, now: Now, io: &Io) -> Result<Vec<HeaderLine>, Key0Error> {
+        if let Some(line) = self.peek(now) {
+            return Ok(vec![line]);
+        }
+        match self {
+            Self::None | Self::SharedSecret(_) => Ok(Vec::new()),
+            Self::SignedJwt(strategy) => Ok(vec![bearer(strategy.sign(now, &io.signing).await?)]),
+            Self::ClientCredentials(strategy) => {
+                Ok(vec![bearer(strategy.token(now, &io.http).await?)])
+            }
+        }
+    }
+}
+
+/// `Authorization: Bearer …` (RFC 6750 §2.1).
+fn bearer(value: Secret) -> HeaderLine {
+    HeaderLine { name: "Authorization".to_owned(), value }
+}
+
+/// The SDK's name for the header of the deprecated `secret`.
+const LEGACY_HEADER: &str = "X-Internal-Auth";

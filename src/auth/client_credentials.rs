@@ -1,0 +1,366 @@
+//! `oauthClientCredentialsAuth`: the client credentials grant (RFC 6749 §4.4).
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use tokio::time::timeout;
+use url::form_urlencoded::Serializer;
+
+use crate::{
+    error::{Cause, Code, ConfigError, Key0Error},
+    http::{
+        Client, Endpoint, Exchange, Fault, Reply, Request, Step,
+        client::Sent,
+        default_headers,
+        fault::Stage,
+        headers,
+        redirects::{Misdirected, Redirects},
+    },
+    json,
+    now::Now,
+    secret::{Excerpt, Redactor, Secret},
+    token_cache::{AccessToken, Failed, Found, Ticket, TokenCache},
+};
+
+/// A client of an OAuth 2.0 server, and its token.
+#[derive(Clone, Debug)]
+pub struct ClientCredentials {
+    grant: Arc<Grant>,
+    cache: TokenCache<Failure>,
+}
+
+/// What every token request is made of.
+struct Grant {
+    endpoint: Endpoint,
+    /// The form, client secret included.
+    body: Secret,
+    redactor: Redactor,
+    /// The field that ends in a line break, as secret files do.
+    ends_in_line_break: Option<&'static str>,
+}
+
+/// What JavaScript configures.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The token endpoint.
+    pub token_url: String,
+    /// Sent byte for byte.
+    pub client_id: String,
+    /// Sent byte for byte.
+    pub client_secret: Secret,
+    /// Joined by a space; left out when empty.
+    pub scopes: Vec<String>,
+    /// Left out when empty.
+    pub audience: Option<String>,
+}
+
+impl ClientCredentials {
+    /// Reads the configuration once.
+    ///
+    /// # Errors
+    /// A `TypeError` that names the field.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let endpoint = Endpoint::parse("tokenUrl", &config.token_url)?;
+        let Config { client_id, client_secret, scopes, audience, .. } = config;
+        for (field, value) in
+            [("clientId", client_id.as_str()), ("clientSecret", client_secret.expose())]
+        {
+            if value.is_empty() {
+                return Err(ConfigError::of_type(field, "must be a non-empty string"));
+            }
+        }
+        let mut form = Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", client_id)
+            .append_pair("client_secret", client_secret.expose());
+        if !scopes.is_empty() {
+            form.append_pair("scope", &scopes.join(" "));
+        }
+        if let Some(audience) = audience.as_ref().filter(|audience| !audience.is_empty()) {
+            form.append_pair("audience", audience);
+        }
+        let mut redactor = Redactor::default();
+        redactor.hide_pair(client_id, client_secret.expose());
+        endpoint.hide_in(&mut redactor);
+        let ends_in_line_break =
+            [("clientSecret", client_secret.expose()), ("clientId", client_id.as_str())]
+                .into_iter()
+                .find_map(|(field, value)| value.ends_with(['\r', '\n']).then_some(field));
+        let body = Secret::from(form.finish());
+        let grant = Grant { endpoint, body, redactor, ends_in_line_break };
+        Ok(Self { grant: Arc::new(grant), cache: TokenCache::default() })
+    }
+
+    /// True where calls need the environment's TLS settings.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.grant.endpoint.url().scheme() == "https"
+    }
+
+    /// `Bearer …`, where a token is at hand.
+    #[must_use]
+    pub fn peek(&self, now: Now) -> Option<Secret> {
+        self.cache.peek(now).map(|token| bearer(&token))
+    }
+
+    /// `Bearer …`, fetched where there is no token; all who wait share one request.
+    ///
+    /// Runs inside a tokio runtime, on which the fetch is spawned: no caller's leaving ends it.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` 500.
+    pub async fn token(&self, now: Now, client: &Client) -> Result<Secret, Key0Error> {
+        let waiter = match self.cache.find(now) {
+            Found::Fresh(token) => return Ok(bearer(&token)),
+            Found::UnderWay(waiter) => waiter,
+            Found::Missing(ticket, waiter) => {
+                tokio::spawn(load(ticket, self.grant.clone(), now, client.clone()));
+                waiter
+            }
+        };
+        match waiter.wait().await {
+            Ok(token) => Ok(bearer(&token)),
+            Err(Failed::Load(failure)) => Err(failure.error()),
+            Err(Failed::Vanished) => Err(Failure::Vanished.error()),
+        }
+    }
+}
+
+async fn load(ticket: Ticket<Failure>, grant: Arc<Grant>, now: Now, client: Client) {
+    let sent = Sent::default();
+    let mut exchange = TokenRequest::new(grant, now);
+    let result = timeout(DEADLINE, client.drive(&mut exchange, &sent)).await;
+    ticket.finish(result.unwrap_or_else(|_| Err(Failure::TimedOut { sent: sent.get() })));
+}
+
+fn bearer(token: &AccessToken) -> Secret {
+    format!("Bearer {}", token.token().expose()).into()
+}
+
+/// One token request, its redirects, and its one repetition.
+pub struct TokenRequest {
+    grant: Arc<Grant>,
+    obtained: Now,
+    redirects: Redirects,
+    repeated: bool,
+}
+
+impl TokenRequest {
+    fn new(grant: Arc<Grant>, obtained: Now) -> Self {
+        let redirects = Redirects::new(grant.request());
+        Self { grant, obtained, redirects, repeated: false }
+    }
+
+    fn read(&self, reply: &Reply) -> Result<AccessToken, Failure> {
+        let Grant { redactor, ends_in_line_break, .. } = &*self.grant;
+        if !reply.is_success() {
+            return Err(Failure::Refused {
+                status: reply.status,
+                body: redactor.excerpt(&reply.text),
+                hint: ends_in_line_break.filter(|_| (400..500).contains(&reply.status)),
+            });
+        }
+        if let Some(fault) = &reply.broken {
+            return Err(Failure::Fault(fault.clone()));
+        }
+        let members = ["access_token", "expires_in", "error", "error_description"];
+        let origin = || crate::http::origin(&self.redirects.request().url);
+        let members = json::pick(&reply.text, members)
+            .map_err(|invalid| Failure::NotJson { origin: origin(), invalid })?;
+        let [token, lifetime, error, description] = members.unwrap_or_default();
+        let token = token.and_then(json::Value::as_string).map(Secret::from);
+        let token = token.filter(|token| !token.expose().is_empty());
+        let Some((token, lifetime)) = token.zip(lifetime.and_then(json::Value::as_number)) else {
+            let quoted = |value: Option<json::Value<'_>>| {
+                redactor.excerpt(&value.and_then(json::Value::as_string).unwrap_or_default())
+            };
+            return Err(Failure::Incomplete {
+                error: quoted(error),
+                description: quoted(description),
+                hint: ends_in_line_break.filter(|_| error.is_some()),
+            });
+        };
+        match headers::value(token.expose()) {
+            Ok(value) if !value.is_empty() => Ok(AccessToken::new(token, self.obtained, lifetime)),
+            Ok(_) => Err(Failure::UnusableToken("is blank")),
+            Err(problem) => Err(Failure::UnusableToken(problem)),
+        }
+    }
+}
+
+impl Exchange for TokenRequest {
+    type Output = Result<AccessToken, Failure>;
+
+    fn begin(&mut self) -> Request {
+        self.redirects.request().clone()
+    }
+
+    fn answered(&mut self, answer: Result<Reply, Fault>) -> Step<Self::Output> {
+        let reply = match answer {
+            Ok(reply) => reply,
+            // A second token harms nobody, and the server may have closed an idle connection
+            // just as the request left.
+            Err(fault) if fault.stage == Stage::Awaiting && !self.repeated => {
+                self.repeated = true;
+                return Step::Send(Box::new(self.redirects.request().clone()));
+            }
+            Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
+        };
+        match self.redirects.follow(&reply) {
+            Ok(Some(request)) => Step::Send(Box::new(request)),
+            Ok(None) => Step::Done(self.read(&reply)),
+            Err(misdirected) => {
+                Step::Done(Err(Failure::Misdirected { misdirected, status: reply.status }))
+            }
+        }
+    }
+}
+
+impl Grant {
+    fn request(&self) -> Request {
+        let mut headers = default_headers();
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(header::CONTENT_TYPE, form);
+        insert_authorization(&mut headers, &self.endpoint);
+        Request {
+            method: Method::POST,
+            url: self.endpoint.url().clone(),
+            headers,
+            body: Bytes::copy_from_slice(self.body.expose().as_bytes()),
+        }
+    }
+}
+
+fn insert_authorization(headers: &mut HeaderMap, endpoint: &Endpoint) {
+    // Base64 is a header value.
+    if let Some(Ok(value)) = endpoint.authorization().map(|value| headers::value(value.expose())) {
+        headers.insert(header::AUTHORIZATION, value);
+    }
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub enum Failure {
+    /// The server answered, but no 2xx.
+    Refused {
+        /// What it answered.
+        status: u16,
+        /// With this body.
+        body: Excerpt,
+        /// The field that ends in a line break.
+        hint: Option<&'static str>,
+    },
+    /// A 2xx that is no JSON.
+    NotJson {
+        /// Whose.
+        origin: String,
+        /// Where it stops being JSON.
+        invalid: json::Invalid,
+    },
+    /// A 2xx without token or lifetime.
+    Incomplete {
+        /// The server's `error` (RFC 6749 §5.2), empty for none.
+        error: Excerpt,
+        /// The server's `error_description`, empty for none.
+        description: Excerpt,
+        /// The field that ends in a line break.
+        hint: Option<&'static str>,
+    },
+    /// A token that no header can hold.
+    UnusableToken(&'static str),
+    /// No answer, or not the whole of it.
+    Fault(Fault),
+    /// Sent elsewhere.
+    Misdirected {
+        /// Where.
+        misdirected: Misdirected,
+        /// The status that said so.
+        status: u16,
+    },
+    /// Past the deadline.
+    TimedOut {
+        /// Whether bytes went out.
+        sent: bool,
+    },
+    /// The fetch ended without a result.
+    Vanished,
+}
+
+impl Failure {
+    fn error(&self) -> Key0Error {
+        Key0Error {
+            code: Code::InternalError,
+            message: format!("Failed to authenticate via OAuth: {self}"),
+            http_status: 500,
+            cause: Some(self.cause()),
+        }
+    }
+
+    fn cause(&self) -> Cause {
+        let (status, sent) = match self {
+            Self::Fault(fault) => return fault.cause(),
+            Self::Refused { status, .. } | Self::Misdirected { status, .. } => {
+                (Some(*status), true)
+            }
+            Self::TimedOut { sent } => {
+                let code = Some("ETIMEDOUT");
+                return Cause { message: self.to_string(), code, status: None, sent: Some(*sent) };
+            }
+            Self::Vanished => {
+                return Cause { message: format!("internal: {self}"), ..Cause::default() };
+            }
+            Self::NotJson { .. } | Self::Incomplete { .. } | Self::UnusableToken(_) => (None, true),
+        };
+        Cause { message: self.to_string(), code: None, status, sent: Some(sent) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hint = match self {
+            Self::Refused { status, body, hint } => {
+                write!(f, "OAuth token request failed: {status}")?;
+                if !body.is_empty() {
+                    write!(f, " {body}")?;
+                }
+                hint
+            }
+            Self::Incomplete { error, description, hint } => {
+                f.write_str("Invalid OAuth response: missing access_token or expires_in")?;
+                match (error.is_empty(), description.is_empty()) {
+                    (true, true) => {}
+                    (false, true) => write!(f, " ({error})")?,
+                    (true, false) => write!(f, " ({description})")?,
+                    (false, false) => write!(f, " ({error}: {description})")?,
+                }
+                hint
+            }
+            Self::NotJson { origin, invalid } => {
+                return write!(f, "the answer of {origin} is not JSON: {invalid}");
+            }
+            Self::UnusableToken(problem) => {
+                return write!(f, "Invalid OAuth response: access_token {problem}");
+            }
+            Self::Fault(fault) => return fault.fmt(f),
+            Self::Misdirected { misdirected, .. } => return misdirected.fmt(f),
+            Self::TimedOut { .. } => {
+                return write!(f, "no token after {} s", DEADLINE.as_secs());
+            }
+            Self::Vanished => return f.write_str("the token request ended without a result"),
+        };
+        match hint {
+            Some(field) => write!(f, " ({field} ends in a line break)"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// For the whole exchange, the body included; the SDK's.
+const DEADLINE: Duration = Duration::from_secs(10);

@@ -1,0 +1,62 @@
+//! `sharedSecretAuth`: a constant header, checked once.
+
+use crate::{
+    error::ConfigError,
+    http::headers::{self, HeaderLine},
+    secret::Secret,
+};
+
+/// A header with a secret that both sides know.
+#[derive(Clone, Debug)]
+pub struct SharedSecret(HeaderLine);
+
+impl SharedSecret {
+    /// Name and value stay exactly as given; an empty value is a value.
+    ///
+    /// # Errors
+    /// For what no header can hold, by argument.
+    pub fn new(header_name: String, secret: Secret) -> Result<Self, ConfigError> {
+        headers::name(&header_name).map_err(|why| ConfigError::of_type("headerName", why))?;
+        headers::value(secret.expose()).map_err(|why| ConfigError::of_type("secret", why))?;
+        Ok(Self(HeaderLine { name: header_name, value: secret }))
+    }
+
+    /// The header.
+    #[must_use]
+    pub fn header(&self) -> HeaderLine {
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(name: &str, secret: &str, sentence: &str) {
+        let error = SharedSecret::new(name.to_owned(), secret.to_owned().into()).unwrap_err();
+        assert_eq!(error.to_string(), sentence);
+    }
+
+    #[test]
+    fn name_and_value_stay_as_given() {
+        let strategy = SharedSecret::new("x-API".to_owned(), " s\n".to_owned().into()).unwrap();
+        let line = strategy.header();
+        assert_eq!((line.name.as_str(), line.value.expose()), ("x-API", " s\n"));
+    }
+
+    #[test]
+    fn the_empty_string_is_a_value() {
+        assert!(SharedSecret::new("X-A".to_owned(), String::new().into()).is_ok());
+    }
+
+    #[test]
+    fn what_no_header_can_hold_is_refused_by_argument() {
+        refused("X A", "s", "headerName is not a header name (an HTTP token)");
+        refused("", "s", "headerName is not a header name (an HTTP token)");
+        let control = "secret has a line break or another control character inside";
+        refused("X-A", "s\r\nX-B: 1", control);
+        refused("X-A", "s\0", control);
+        refused("X-A", "密", "secret has a character above U+00FF, which no header can hold");
+    }
+}

@@ -1,0 +1,146 @@
+//! `signedJwtAuth`: a new short-lived JWT for every call.
+
+use uuid::Uuid;
+
+use crate::{
+    access_token_issuer::AccessTokenIssuer,
+    error::{ConfigError, Key0Error},
+    now::Now,
+    secret::Secret,
+    signing_pool::SigningPool,
+};
+
+/// Signs with the caller's own issuer.
+#[derive(Clone, Debug)]
+pub struct SignedJwt {
+    issuer: AccessTokenIssuer,
+    claims: Claims,
+}
+
+/// The five claims, and how long they live.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    /// As JSON.
+    audience: String,
+    ttl_seconds: f64,
+}
+
+impl Claims {
+    /// `ttl_seconds` is 60 where it is absent.
+    ///
+    /// # Errors
+    /// A `RangeError` where it is not finite.
+    pub fn new(audience: &str, ttl_seconds: Option<f64>) -> Result<Self, ConfigError> {
+        let ttl_seconds = ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS);
+        if !ttl_seconds.is_finite() {
+            return Err(ConfigError::of_range("ttlSeconds", "must be a finite number"));
+        }
+        Ok(Self { audience: serde_json::Value::from(audience).to_string(), ttl_seconds })
+    }
+
+    /// The lifetime of the tokens.
+    #[must_use]
+    pub fn ttl_seconds(&self) -> f64 {
+        self.ttl_seconds
+    }
+
+    /// Claims of their own for one token, as JSON.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let mut buffer = Uuid::encode_buffer();
+        let jti = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
+        let audience = &self.audience;
+        format!(
+            r#"{{"sub":"key0-service","jti":"{jti}","resourceId":{audience},"planId":"system","txHash":"system-auth"}}"#
+        )
+    }
+}
+
+impl SignedJwt {
+    /// Signs `claims` with `issuer`.
+    #[must_use]
+    pub fn new(issuer: AccessTokenIssuer, claims: Claims) -> Self {
+        Self { issuer, claims }
+    }
+
+    /// `Bearer …`, where signing takes less than a hop to another thread.
+    #[must_use]
+    pub fn peek(&self, now: Now) -> Option<Secret> {
+        if self.issuer.signs_slowly() {
+            return None;
+        }
+        self.signed(now).ok()
+    }
+
+    /// `Bearer …`, signed on a thread of the pool.
+    ///
+    /// # Errors
+    /// An internal one, where the pool lost the job or the clock is no number.
+    pub async fn sign(&self, now: Now, pool: &SigningPool) -> Result<Secret, Key0Error> {
+        let strategy = self.clone();
+        match pool.run(move || strategy.signed(now)).await {
+            Ok(signed) => signed.map_err(|error| Key0Error::internal(&error.to_string())),
+            Err(lost) => Err(Key0Error::internal(&lost.to_string())),
+        }
+    }
+
+    fn signed(&self, now: Now) -> Result<Secret, ConfigError> {
+        let Claims { ttl_seconds, .. } = self.claims;
+        let token = self.issuer.sign(&self.claims.json(), ttl_seconds, now)?;
+        bearer(token.expose()).map(Secret::from)
+    }
+}
+
+/// `Bearer …` of a token that an issuer of others gave.
+///
+/// # Errors
+/// Where it is empty: no request goes out without its token.
+pub fn bearer(token: &str) -> Result<String, ConfigError> {
+    if token.is_empty() {
+        return Err(ConfigError::of_type("issuer.sign", "gave an empty token"));
+    }
+    Ok(format!("Bearer {token}"))
+}
+
+const DEFAULT_TTL_SECONDS: f64 = 60.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_claims_are_the_sdks_five() {
+        let claims = Claims::new("https://b/\"x\"", None).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&claims.json()).unwrap();
+        let jti = value["jti"].as_str().unwrap();
+        assert_eq!(Uuid::parse_str(jti).unwrap().get_version_num(), 4);
+        assert_eq!(
+            value,
+            serde_json::json!({
+                "sub": "key0-service",
+                "jti": jti,
+                "resourceId": "https://b/\"x\"",
+                "planId": "system",
+                "txHash": "system-auth",
+            })
+        );
+        assert_ne!(claims.json(), claims.json());
+    }
+
+    #[test]
+    fn tokens_live_a_minute_unless_told_otherwise() {
+        assert_eq!(Claims::new("b", None).unwrap().ttl_seconds().to_bits(), 60f64.to_bits());
+        assert_eq!(
+            Claims::new("b", Some(-1.5)).unwrap().ttl_seconds().to_bits(),
+            (-1.5f64).to_bits()
+        );
+    }
+
+    #[test]
+    fn a_lifetime_that_is_not_finite_is_refused() {
+        for ttl in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let error = Claims::new("b", Some(ttl)).unwrap_err();
+            assert_eq!(error.to_string(), "ttlSeconds must be a finite number");
+        }
+    }
+}

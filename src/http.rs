@@ -1,0 +1,179 @@
+//! HTTP/1.1 as both exchanges need it: addresses, requests, bounded answers, redirects, and the
+//! driver of an exchange.
+//!
+//! An exchange does no I/O: it says what to send, is told what came of it, and says what to send
+//! next or what the result is. [`Client`] drives it over sockets; tests drive it with values.
+
+pub mod client;
+pub mod fault;
+pub mod headers;
+pub mod redirects;
+pub mod reply;
+pub mod tls;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use percent_encoding::percent_decode_str;
+use url::{Position, Url};
+use zeroize::Zeroizing;
+
+pub use self::{client::Client, fault::Fault, reply::Reply};
+use crate::{
+    error::ConfigError,
+    secret::{Redactor, Secret},
+};
+
+/// What one exchange says: send this, or done.
+pub enum Step<T> {
+    /// Send this request, and tell [`Exchange::answered`] what came of it.
+    Send(Box<Request>),
+    /// The result.
+    Done(T),
+}
+
+/// A conversation with one peer that does no I/O itself.
+pub trait Exchange {
+    /// What it ends with.
+    type Output;
+
+    /// The first request.
+    fn begin(&mut self) -> Request;
+
+    /// What came of the last request, and so what is next.
+    fn answered(&mut self, answer: Result<Reply, Fault>) -> Step<Self::Output>;
+}
+
+/// One request, to be written at most once.
+#[derive(Clone)]
+pub struct Request {
+    /// `POST`, or `GET` after a redirect that asks for it.
+    pub method: Method,
+    /// Without credentials.
+    pub url: Url,
+    /// All but those that the connection itself needs.
+    pub headers: HeaderMap,
+    /// Empty for none.
+    pub body: Bytes,
+}
+
+/// A configured address, parsed once, its credentials taken out.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    url: Url,
+    credentials: Option<Credentials>,
+}
+
+#[derive(Clone, Debug)]
+struct Credentials {
+    username: String,
+    password: Secret,
+}
+
+impl Endpoint {
+    /// Reads `text` as a WHATWG URL of http or https.
+    ///
+    /// # Errors
+    /// A `TypeError` that names `field` and shows nothing of the text.
+    pub fn parse(field: &'static str, text: &str) -> Result<Self, ConfigError> {
+        let unusable = |problem: &str| ConfigError::of_type(field, problem);
+        let mut url = Url::parse(text).map_err(|_| unusable("is not a URL"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(unusable("must be an http or https URL"));
+        }
+        url.set_fragment(None);
+        let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| {
+            let password = url.password().map(decoded).unwrap_or_default();
+            Credentials { username: decoded(url.username()), password: password.into() }
+        });
+        // Both fail only for URLs without a host, which http does not have.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        // What the URL standard allows and HTTP's request line cannot carry: 64 KiB and more.
+        url.as_str().parse::<Uri>().map_err(|_| unusable("is too long"))?;
+        Ok(Self { url, credentials })
+    }
+
+    /// The address, without credentials and fragment.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// `Authorization`'s value for the credentials of the URL (RFC 7617).
+    #[must_use]
+    pub fn authorization(&self) -> Option<Secret> {
+        let Credentials { username, password } = self.credentials.as_ref()?;
+        let pair = Zeroizing::new(format!("{username}:{}", password.expose()));
+        Some(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())).into())
+    }
+
+    /// Hides the URL's password.
+    pub fn hide_in(&self, redactor: &mut Redactor) {
+        if let Some(Credentials { username, password }) = &self.credentials {
+            redactor.hide_pair(username, password.expose());
+        }
+    }
+}
+
+/// Scheme, host and port of `url`; of other schemes all that may be shown.
+#[must_use]
+pub fn origin(url: &Url) -> String {
+    if url.origin().is_tuple() {
+        url.origin().ascii_serialization()
+    } else {
+        url[..Position::AfterScheme].to_owned() + ":"
+    }
+}
+
+/// What every request says of itself; a strategy's own headers win.
+#[must_use]
+pub fn default_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*"));
+    headers
+}
+
+/// Gateways refuse requests without one.
+const USER_AGENT: &str = concat!("key0-native/", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_read_as_whatwg_urls() {
+        let url = |text: &str| Endpoint::parse("url", text).unwrap().url().to_string();
+        assert_eq!(
+            url(" HTTP://127.0.0.1:80/a%20b//c?x=1&y=%2F#frag\n"),
+            "http://127.0.0.1/a%20b//c?x=1&y=%2F"
+        );
+        assert_eq!(url("http://127.0.0.1:9"), "http://127.0.0.1:9/");
+        assert_eq!(url("http:///x"), "http://x/");
+        assert_eq!(url("http://münchen.example/ü"), "http://xn--mnchen-3ya.example/%C3%BC");
+        assert_eq!(url("http://h:0/"), "http://h:0/");
+    }
+
+    #[test]
+    fn what_is_no_http_url_is_refused_by_field() {
+        let error = |text: &str| Endpoint::parse("tokenUrl", text).unwrap_err().to_string();
+        for text in ["", "//x", "x", "http://", "http://a b/"] {
+            assert_eq!(error(text), "tokenUrl is not a URL", "{text}");
+        }
+        for text in ["unix:/s", "http+unix://s", "file:///x", "ftp://x"] {
+            assert_eq!(error(text), "tokenUrl must be an http or https URL", "{text}");
+        }
+        assert_eq!(error(&format!("http://h/{}", "x".repeat(70_000))), "tokenUrl is too long");
+    }
+
+    #[test]
+    fn credentials_of_a_url_become_basic_authorization() {
+        let endpoint = Endpoint::parse("url", "http://us%C3%A9r:p%40ss@h/").unwrap();
+        assert_eq!(endpoint.url().as_str(), "http://h/");
+        let expected = format!("Basic {}", BASE64_STANDARD.encode("usér:p@ss"));
+        assert_eq!(endpoint.authorization().unwrap().expose(), expected);
+        assert!(!format!("{endpoint:?}").contains("p@ss"));
+    }
+}
