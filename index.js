@@ -1,0 +1,268 @@
+// @ts-check
+"use strict";
+
+/**
+ * The exported shapes, and what needs the caller's synchronous context: `auth()`, `issuer.sign`
+ * and `JSON.stringify` run here. Rules, limits, defaults and sentences are in Rust.
+ *
+ * @import * as Types from "./index.js"
+ * @import { Auth, Given, Issuer, RemoteIssuer } from "./binding.js"
+ */
+
+const binding = require("./binding.js");
+const { Key0Error, readable, setKey0ErrorClass, toError, told, unwrap } = require("./lib/errors.js");
+
+/**
+ * The native strategy behind a provider made here, where it can stand for the provider.
+ * @type {WeakMap<Function, () => Auth | undefined>}
+ */
+const strategies = new WeakMap();
+
+/** Where an issuer keeps its native half: visible through proxies, unlike a private field. */
+const NATIVE = Symbol("native");
+
+/** @type {typeof Types.noAuth} */
+function noAuth() {
+  return provider(binding.Auth.none(), async () => ({}));
+}
+
+/** @type {typeof Types.sharedSecretAuth} */
+function sharedSecretAuth(headerName, secret) {
+  const strategy = unwrap(binding.sharedSecret(headerName, secret));
+  return provider(strategy, async () => ({ [headerName]: secret }));
+}
+
+/** @type {typeof Types.signedJwtAuth} */
+function signedJwtAuth(issuer, audience, ttlSeconds) {
+  const signs = typeof readable("issuer", () => issuer?.sign) === "function";
+  const claims = unwrap(binding.signedJwt(signs, audience, ttlSeconds));
+  const native = readable("issuer", () => /** @type {any} */ (issuer)[NATIVE]);
+  const strategy = native && claims.signedBy(native);
+  // A `sign` that somebody put in place of ours, a spy's or a subclass's, is always called.
+  const own = () => (strategy && issuer.sign === sign ? strategy : undefined);
+  const headers = async () => {
+    if (own()) return { Authorization: await authorization(strategy) };
+    const signed = await issuer.sign(JSON.parse(claims.json()), claims.ttlSeconds);
+    return { Authorization: unwrap(binding.bearer(signed?.token)) };
+  };
+  strategies.set(headers, own);
+  return headers;
+}
+
+/** @type {typeof Types.oauthClientCredentialsAuth} */
+function oauthClientCredentialsAuth(config) {
+  const [tokenUrl, clientId, clientSecret, scopes, audience] = read(
+    config,
+    "tokenUrl",
+    "clientId",
+    "clientSecret",
+    "scopes",
+    "audience",
+  );
+  const strategy = unwrap(
+    binding.clientCredentials(address(tokenUrl), clientId, clientSecret, scopes, audience),
+  );
+  return provider(strategy, async () => ({ Authorization: await authorization(strategy) }));
+}
+
+/** @type {typeof Types.createRemoteTokenIssuer} */
+function createRemoteTokenIssuer(config) {
+  const [url, timeoutMs, idempotencyKey, auth, secret, headerName] = read(
+    config,
+    "url",
+    "timeoutMs",
+    "idempotencyKey",
+    "auth",
+    "secret",
+    "headerName",
+  );
+  const issuer = unwrap(
+    binding.remoteTokenIssuer(address(url), timeoutMs, idempotencyKey, auth, secret, headerName),
+  );
+  const atCreation = environment();
+  return async (params) => {
+    /** The caller's own error, of which only name and message cross into Rust. @type {unknown} */
+    let thrown;
+    const strategy = issuer.asks ? native(auth) : null;
+    const given = strategy === undefined ? new binding.Given() : null;
+    if (given) {
+      // The executor runs at once, in the caller's context; what it throws is a rejection.
+      new Promise((resolve) => resolve(auth()))
+        .then((headers) => give(given, headers))
+        .catch((error) => {
+          thrown = error;
+          given.rejected(...told(error));
+        });
+    }
+    const body = stringified(issuer, params);
+    const reads = issuer.isHttps || strategy?.isHttps || given;
+    const outcome = await issuer.issue(
+      strategy ?? null,
+      given,
+      body,
+      Date.now(),
+      reads ? environment() : atCreation,
+    );
+    if (typeof outcome === "object" && outcome.error === "CallersOwn") throw thrown;
+    return JSON.parse(unwrap(outcome));
+  };
+}
+
+class AccessTokenIssuer {
+  /** @param {string | Types.AccessTokenIssuerConfig} config */
+  constructor(config) {
+    const [secret, privateKey, algorithm] =
+      typeof config === "string" ? [config] : read(config, "secret", "privateKey", "algorithm");
+    const value = unwrap(binding.accessTokenIssuer(secret, privateKey, algorithm));
+    Object.defineProperty(this, NATIVE, { value });
+  }
+
+  /**
+   * @param {Types.TokenClaims} claims
+   * @param {number} ttlSeconds
+   */
+  async sign(claims, ttlSeconds) {
+    const issuer = issuerOf(this);
+    const text = readable("claims", () => JSON.stringify(claims));
+    const signed = issuer.signsSlowly
+      ? await issuer.signLater(text, ttlSeconds, Date.now())
+      : issuer.sign(text, ttlSeconds, Date.now());
+    return { token: unwrap(signed) };
+  }
+
+  /** @param {string} token */
+  async verify(token) {
+    return JSON.parse(unwrap(issuerOf(this).verify(token, Date.now())));
+  }
+
+  /**
+   * @param {string} token
+   * @param {string[]} fallbackSecrets
+   */
+  async verifyWithFallback(token, fallbackSecrets) {
+    const secrets = readable("fallbackSecrets", () => copied(fallbackSecrets));
+    return JSON.parse(unwrap(issuerOf(this).verifyWithFallback(token, secrets, Date.now())));
+  }
+}
+
+const { sign } = AccessTokenIssuer.prototype;
+
+/** @type {typeof Types.validateKey0Token} */
+async function validateKey0Token(authHeader, config) {
+  const [secret, publicKey, algorithm] = read(config, "secret", "publicKey", "algorithm");
+  return JSON.parse(
+    unwrap(binding.validateKey0Token(authHeader, secret, publicKey, algorithm, Date.now())),
+  );
+}
+
+/** @type {typeof Types.validateToken} */
+async function validateToken(authHeader, config) {
+  const [secret] = read(config, "secret");
+  return JSON.parse(unwrap(binding.validateToken(authHeader, secret, Date.now())));
+}
+
+/**
+ * @template {Types.AuthHeaderProvider} T
+ * @param {Auth} strategy
+ * @param {T} headers
+ */
+function provider(strategy, headers) {
+  strategies.set(headers, () => strategy);
+  return headers;
+}
+
+/**
+ * The strategy that stands for `auth` at this call, if any.
+ * @param {Types.AuthHeaderProvider} auth
+ */
+function native(auth) {
+  try {
+    return strategies.get(auth)?.();
+  } catch {
+    // A getter of the issuer's threw: `auth` itself meets it again, and says so.
+    return undefined;
+  }
+}
+
+/** @param {Auth} strategy */
+async function authorization(strategy) {
+  const now = Date.now();
+  return strategy.peek(now) ?? unwrap(await strategy.load(now, environment()));
+}
+
+/**
+ * Hands what `auth` gave to the call that waits for it: the border judges each value.
+ * @param {Given} given
+ * @param {any} headers
+ */
+function give(given, headers) {
+  if (typeof headers !== "object" || headers === null) return given.other(headers);
+  const isIterated = /^\[object (Map|Headers)\]$/.test(toString.call(headers));
+  /** @type {[unknown, unknown][]} */
+  const entries = isIterated ? [...headers] : Object.entries(headers);
+  given.headers(entries.flatMap(([name, value]) => [name, Array.isArray(value) ? `${value}` : value]));
+}
+
+/**
+ * @param {RemoteIssuer} issuer
+ * @param {unknown} params
+ */
+function stringified(issuer, params) {
+  try {
+    return JSON.stringify(params);
+  } catch (error) {
+    throw toError(issuer.unsendable(told(error)[1]));
+  }
+}
+
+/**
+ * Fields of a caller's object, each read once.
+ * @param {any} config
+ * @param {string[]} names
+ */
+function read(config, ...names) {
+  return names.map((name) => readable(name, () => copied(config?.[name])));
+}
+
+/** @param {unknown} value */
+function copied(value) {
+  return Array.isArray(value) ? [...value] : value;
+}
+
+/** The text of a `URL` of any realm. @param {any} url */
+function address(url) {
+  return typeof url === "object" && typeof url?.href === "string" ? url.href : url;
+}
+
+/** @param {any} receiver @returns {Issuer} */
+function issuerOf(receiver) {
+  const issuer = receiver?.[NATIVE];
+  if (!issuer) throw new TypeError("the receiver of this method must be an AccessTokenIssuer");
+  return issuer;
+}
+
+/** What decides whom TLS trusts: a worker's `process.env` is its own. */
+function environment() {
+  const { env } = process;
+  return [
+    env.SSL_CERT_FILE,
+    env.SSL_CERT_DIR,
+    env.NODE_EXTRA_CA_CERTS,
+    env.NODE_TLS_REJECT_UNAUTHORIZED,
+  ];
+}
+
+const { toString } = Object.prototype;
+
+module.exports = {
+  AccessTokenIssuer,
+  createRemoteTokenIssuer,
+  Key0Error,
+  noAuth,
+  oauthClientCredentialsAuth,
+  setKey0ErrorClass,
+  sharedSecretAuth,
+  signedJwtAuth,
+  validateKey0Token,
+  validateToken,
+};

@@ -1,0 +1,142 @@
+// @ts-check
+"use strict";
+
+/**
+ * `Key0Error`, and native error records turned into thrown errors.
+ * @import { ErrorRecord, CauseRecord } from "../binding.js"
+ */
+
+/** The SDK's class, once it is known. @type {Function | undefined} */
+let sdkClass;
+
+class Key0Error extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {number} [httpStatus]
+   * @param {Record<string, unknown>} [details]
+   */
+  constructor(code, message, httpStatus = 400, details) {
+    super(message);
+    this.code = code;
+    this.httpStatus = httpStatus;
+    this.details = details;
+  }
+
+  toJSON() {
+    const { code, message, details } = this;
+    return { type: "Error", code, message, ...(details ? { details } : {}) };
+  }
+
+  /**
+   * Errors of the SDK's class are ours too; of a subclass only its own instances are.
+   * @param {unknown} value
+   */
+  static [Symbol.hasInstance](value) {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    // By the prototype: the other class's own `instanceof` may ask ours in turn.
+    return this === Key0Error && sdkClass !== undefined && inherits(value, sdkClass.prototype);
+  }
+}
+
+// On the prototype, so that a stack begins with it.
+Object.defineProperty(Key0Error.prototype, "name", {
+  value: "Key0Error",
+  writable: true,
+  configurable: true,
+});
+
+/**
+ * Names the SDK's own class, so that errors of this package are instances of it.
+ * @param {unknown} ErrorClass
+ */
+function setKey0ErrorClass(ErrorClass) {
+  if (typeof ErrorClass !== "function" || !inherits(ErrorClass.prototype, Error.prototype)) {
+    throw new TypeError("Key0Error must be a class that extends Error");
+  }
+  const { prototype } = Key0Error;
+  if (ErrorClass.prototype === prototype || inherits(ErrorClass.prototype, prototype)) {
+    throw new TypeError("Key0Error must be the SDK's class, not this package's or one below it");
+  }
+  Object.setPrototypeOf(prototype, ErrorClass.prototype);
+  sdkClass = ErrorClass;
+}
+
+/**
+ * The value of a native outcome, or its record thrown. Called inside the `async` function that the
+ * caller awaits, so that the stack is the caller's.
+ * @template T
+ * @param {T | ErrorRecord} outcome
+ * @returns {T}
+ */
+function unwrap(outcome) {
+  if (typeof outcome === "object" && outcome !== null && "error" in outcome) {
+    throw toError(/** @type {ErrorRecord} */ (outcome));
+  }
+  return /** @type {T} */ (outcome);
+}
+
+/** @param {ErrorRecord} record */
+function toError({ error, message, code, httpStatus, claim, cause }) {
+  const thrown =
+    error === "Key0Error"
+      ? new Key0Error(/** @type {string} */ (code), message, httpStatus)
+      : Object.assign(new PLAIN[/** @type {keyof typeof PLAIN} */ (error)](message), {
+          ...(code === undefined ? {} : { code }),
+          ...(claim === undefined ? {} : { claim }),
+        });
+  if (cause !== undefined) {
+    const value = toCause(cause);
+    Object.defineProperty(thrown, "cause", { value, writable: true, configurable: true });
+  }
+  return thrown;
+}
+
+/** @param {CauseRecord} record */
+function toCause({ message, ...facts }) {
+  const cause = new Error(message);
+  // It would only repeat that of the error it belongs to.
+  Object.defineProperty(cause, "stack", { value: `Error: ${message}` });
+  return Object.assign(cause, facts);
+}
+
+/**
+ * What an error of anybody's says of itself, whatever it is.
+ * @param {any} error
+ * @returns {[name: string, message: string]}
+ */
+function told(error) {
+  try {
+    const isError = typeof error === "object" && error !== null && "message" in error;
+    return isError ? [String(error.name), String(error.message)] : ["", String(error)];
+  } catch {
+    return ["", "an error that cannot be read"];
+  }
+}
+
+/**
+ * What `read` gives of a caller's object; its own failure, named by the field.
+ * @template T
+ * @param {string} field
+ * @param {() => T} read
+ */
+function readable(field, read) {
+  try {
+    return read();
+  } catch (error) {
+    throw new TypeError(`${field} cannot be read: ${told(error)[1]}`, { cause: error });
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @param {object} prototype
+ */
+function inherits(value, prototype) {
+  return typeof value === "object" && value !== null && isPrototypeOf.call(prototype, value);
+}
+
+const { isPrototypeOf } = Object.prototype;
+const PLAIN = { Error, TypeError, RangeError };
+
+module.exports = { Key0Error, readable, setKey0ErrorClass, toError, told, unwrap };

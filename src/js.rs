@@ -1,0 +1,13 @@
+//! The border: everything that knows JavaScript. It converts, and decides nothing.
+//!
+//! A call comes in as primitives and handles. It goes out as a value or as an error *record*
+//! ([`outcome`]), never as a rejection: the shell throws, so that the stack is the caller's. No
+//! code of the caller runs in here: the shell has read the fields and called the functions.
+
+mod access_token_issuer;
+mod auth;
+mod config;
+mod outcome;
+mod remote_token_issuer;
+mod runtime;
+mod validate_token;

@@ -1,0 +1,122 @@
+//! The handle of an `AccessTokenIssuer`.
+
+use napi::{
+    Env,
+    bindgen_prelude::{Either, Object, Unknown},
+};
+use napi_derive::napi;
+
+use super::{
+    config,
+    outcome::{ErrorRecord, Outcome, lost, outcome},
+    runtime,
+};
+use crate::{
+    access_token_issuer::{AccessTokenIssuer, IssuerConfig},
+    error::ConfigError,
+    now::Now,
+    secret::Secret,
+};
+
+/// An issuer with its key, parsed once.
+#[napi(js_name = "Issuer")]
+pub struct AccessTokenIssuerHandle {
+    pub(super) issuer: AccessTokenIssuer,
+}
+
+/// `new AccessTokenIssuer(…)`
+#[napi]
+pub fn access_token_issuer(
+    secret: Unknown<'_>,
+    private_key: Unknown<'_>,
+    algorithm: Unknown<'_>,
+) -> Outcome<AccessTokenIssuerHandle> {
+    let new = || -> Result<_, ConfigError> {
+        AccessTokenIssuer::new(IssuerConfig {
+            // What the algorithm does not use is not looked at: no type is wrong here.
+            secret: config::secret_if_string(secret),
+            private_key: config::secret_if_string(private_key),
+            algorithm: config::optional_string("algorithm", algorithm)?,
+        })
+    };
+    outcome(|| new().map(|issuer| AccessTokenIssuerHandle { issuer }))
+}
+
+#[napi]
+impl AccessTokenIssuerHandle {
+    /// True where signing belongs on another thread: `signLater` instead of `sign`.
+    #[napi(getter)]
+    pub fn signs_slowly(&self) -> bool {
+        self.issuer.signs_slowly()
+    }
+
+    /// Signs claims, given as JSON.
+    #[napi]
+    pub fn sign(
+        &self,
+        claims: Option<String>,
+        ttl_seconds: Unknown<'_>,
+        now_ms: f64,
+    ) -> Outcome<String> {
+        outcome(|| {
+            let ttl_seconds = config::number("ttlSeconds", ttl_seconds)?;
+            sign(&self.issuer, claims.as_deref(), ttl_seconds, config::now(now_ms))
+        })
+    }
+
+    /// The same on a thread of the signing pool.
+    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    pub fn sign_later<'env>(
+        &self,
+        env: &'env Env,
+        claims: Option<String>,
+        ttl_seconds: Unknown<'_>,
+        now_ms: f64,
+    ) -> napi::Result<Either<Object<'env>, ErrorRecord>> {
+        let ttl_seconds = match config::number("ttlSeconds", ttl_seconds) {
+            Ok(ttl_seconds) => ttl_seconds,
+            Err(error) => return Ok(Either::B(error.into())),
+        };
+        let issuer = self.issuer.clone();
+        let now = config::now(now_ms);
+        let job = move || outcome(|| sign(&issuer, claims.as_deref(), ttl_seconds, now));
+        runtime::spawn_signing(env, job, || Either::B(lost())).map(Either::A)
+    }
+
+    /// The payload as JSON.
+    #[napi]
+    pub fn verify(&self, token: Unknown<'_>, now_ms: f64) -> Outcome<String> {
+        // What is no string is no token either: an empty one says so.
+        let token = config::string("token", token).unwrap_or_default();
+        outcome(|| self.issuer.verify(&token, config::now(now_ms)))
+    }
+
+    /// The payload as JSON. Entries of `fallbackSecrets` that are no strings are absent.
+    #[napi]
+    pub fn verify_with_fallback(
+        &self,
+        token: Unknown<'_>,
+        fallback_secrets: Unknown<'_>,
+        now_ms: f64,
+    ) -> Outcome<String> {
+        let secrets = match config::array("fallbackSecrets", fallback_secrets) {
+            Ok(secrets) => secrets,
+            Err(error) => return Either::B(error.into()),
+        };
+        let secrets: Vec<Secret> =
+            secrets.into_iter().filter_map(config::secret_if_string).collect();
+        let token = config::string("token", token).unwrap_or_default();
+        outcome(|| self.issuer.verify_with_fallback(&token, &secrets, config::now(now_ms)))
+    }
+}
+
+fn sign(
+    issuer: &AccessTokenIssuer,
+    claims: Option<&str>,
+    ttl_seconds: f64,
+    now: Now,
+) -> Result<String, ConfigError> {
+    // `JSON.stringify` gives `undefined` for what is no value: no claims either.
+    let token = issuer.sign(claims.unwrap_or("null"), ttl_seconds, now)?;
+    Ok(token.expose().to_owned())
+}

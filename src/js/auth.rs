@@ -1,0 +1,162 @@
+//! Handles of the strategies.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use napi::{
+    Env,
+    bindgen_prelude::{Either, Object, Unknown},
+};
+use napi_derive::napi;
+
+use super::{
+    access_token_issuer::AccessTokenIssuerHandle,
+    config,
+    outcome::{Outcome, lost, outcome},
+    runtime,
+};
+use crate::{
+    auth::{
+        Auth, ClientCredentials, SharedSecret, SignedJwt, client_credentials,
+        signed_jwt::{self, Claims},
+    },
+    error::ConfigError,
+    http::headers::HeaderLine,
+};
+
+/// A strategy.
+#[napi(js_name = "Auth")]
+pub struct AuthHandle {
+    pub(super) auth: Auth,
+}
+
+#[napi]
+impl AuthHandle {
+    /// `noAuth`
+    #[napi(factory)]
+    pub fn none() -> Self {
+        Self { auth: Auth::None }
+    }
+
+    /// True where calls need the environment's TLS settings.
+    #[napi(getter)]
+    pub fn is_https(&self) -> bool {
+        self.auth.is_https()
+    }
+
+    /// The header's value, where it is ready.
+    #[napi]
+    pub fn peek(&self, now_ms: f64) -> Option<String> {
+        let peek = || self.auth.peek(config::now(now_ms)).map(header_value);
+        // A panic is found again, and told, by waiting.
+        catch_unwind(AssertUnwindSafe(peek)).ok().flatten()
+    }
+
+    /// The header's value, waited for.
+    #[napi(ts_return_type = "Promise<string | ErrorRecord>")]
+    pub fn load<'env>(
+        &self,
+        env: &'env Env,
+        now_ms: f64,
+        environment: Vec<Option<String>>,
+    ) -> napi::Result<Object<'env>> {
+        let auth = self.auth.clone();
+        let now = config::now(now_ms);
+        let mut io = runtime::io(*env)?;
+        io.http = io.http.for_environment(config::tls_environment(environment));
+        let load = async move {
+            let lines = auth.headers(now, &io).await;
+            outcome(|| {
+                lines.map(|lines| lines.into_iter().next().map(header_value).unwrap_or_default())
+            })
+        };
+        runtime::spawn(env, load, || Either::B(lost()))
+    }
+}
+
+fn header_value(line: HeaderLine) -> String {
+    line.value.expose().to_owned()
+}
+
+/// `sharedSecretAuth`
+#[napi]
+pub fn shared_secret(header_name: Unknown<'_>, secret: Unknown<'_>) -> Outcome<AuthHandle> {
+    let new = || -> Result<_, ConfigError> {
+        let name = config::string("headerName", header_name)?;
+        SharedSecret::new(name, config::string("secret", secret)?.into())
+    };
+    outcome(|| new().map(|strategy| AuthHandle { auth: Auth::SharedSecret(strategy) }))
+}
+
+/// The claims of `signedJwtAuth`, for issuers of others too.
+#[napi(js_name = "Claims")]
+pub struct ClaimsHandle {
+    claims: Claims,
+}
+
+#[napi]
+impl ClaimsHandle {
+    /// The strategy that signs them with an issuer of this package.
+    #[napi]
+    pub fn signed_by(&self, issuer: &AccessTokenIssuerHandle) -> AuthHandle {
+        let strategy = SignedJwt::new(issuer.issuer.clone(), self.claims.clone());
+        AuthHandle { auth: Auth::SignedJwt(strategy) }
+    }
+
+    /// Claims for one token, as JSON.
+    #[napi]
+    pub fn json(&self) -> String {
+        self.claims.json()
+    }
+
+    /// The lifetime of the tokens.
+    #[napi(getter)]
+    pub fn ttl_seconds(&self) -> f64 {
+        self.claims.ttl_seconds()
+    }
+}
+
+/// The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`.
+#[napi]
+pub fn signed_jwt(
+    issuer_has_sign: bool,
+    audience: Unknown<'_>,
+    ttl_seconds: Unknown<'_>,
+) -> Outcome<ClaimsHandle> {
+    let new = || -> Result<_, ConfigError> {
+        if !issuer_has_sign {
+            return Err(ConfigError::of_type("issuer", "must have a method sign"));
+        }
+        let audience = config::string("audience", audience)?;
+        let ttl = config::unless_undefined(ttl_seconds);
+        let ttl = ttl.map(|ttl| config::number("ttlSeconds", ttl)).transpose()?;
+        Claims::new(&audience, ttl)
+    };
+    outcome(|| new().map(|claims| ClaimsHandle { claims }))
+}
+
+/// `Bearer …` of what an issuer of others gave.
+#[napi]
+pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
+    outcome(|| signed_jwt::bearer(&config::string("token of issuer.sign", token)?))
+}
+
+/// `oauthClientCredentialsAuth`
+#[napi]
+pub fn client_credentials(
+    token_url: Unknown<'_>,
+    client_id: Unknown<'_>,
+    client_secret: Unknown<'_>,
+    scopes: Unknown<'_>,
+    audience: Unknown<'_>,
+) -> Outcome<AuthHandle> {
+    let new = || -> Result<_, ConfigError> {
+        ClientCredentials::new(&client_credentials::Config {
+            token_url: config::string("tokenUrl", token_url)?,
+            client_id: config::string("clientId", client_id)?,
+            client_secret: config::string("clientSecret", client_secret)?.into(),
+            scopes: config::strings("scopes", scopes)?,
+            audience: config::optional_string("audience", audience)?,
+        })
+    };
+    outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))
+}

@@ -1,0 +1,180 @@
+//! JavaScript's values as the core's: a wrong *type* is found here, by field.
+
+use std::time::Instant;
+
+use napi::{
+    JsValue as _, ValueType,
+    bindgen_prelude::{FromNapiValue, Unknown},
+};
+
+use crate::{
+    error::ConfigError, http::tls::TlsEnvironment, now::Now, remote_token_issuer::Timeout,
+    secret::Secret,
+};
+
+/// Both clocks; `wall_ms` is the shell's `Date.now()`.
+pub fn now(wall_ms: f64) -> Now {
+    Now { wall_ms, mono: Instant::now() }
+}
+
+/// A string.
+pub fn string(field: &'static str, value: Unknown<'_>) -> Result<String, ConfigError> {
+    match kind(value) {
+        ValueType::String => cast(field, value),
+        other => Err(mistyped(field, "a string", other)),
+    }
+}
+
+/// A string, or nothing.
+pub fn optional_string(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Option<String>, ConfigError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        _ => string(field, value).map(Some),
+    }
+}
+
+/// The value, where it is there at all: `null` is.
+pub fn unless_undefined(value: Unknown<'_>) -> Option<Unknown<'_>> {
+    (kind(value) != ValueType::Undefined).then_some(value)
+}
+
+/// A string where the value is truthy, nothing otherwise.
+pub fn truthy_string(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Option<String>, ConfigError> {
+    if is_truthy(value) { string(field, value).map(Some) } else { Ok(None) }
+}
+
+/// JavaScript's truthiness.
+pub fn is_truthy(value: Unknown<'_>) -> bool {
+    value.coerce_to_bool().unwrap_or(false)
+}
+
+/// `false`, and nothing else that is falsy.
+pub fn is_false(value: Unknown<'_>) -> bool {
+    kind(value) == ValueType::Boolean && !is_truthy(value)
+}
+
+/// A function, which stays where it is.
+pub fn function(field: &'static str, value: Unknown<'_>) -> Result<(), ConfigError> {
+    match kind(value) {
+        ValueType::Function => Ok(()),
+        other => Err(mistyped(field, "a function", other)),
+    }
+}
+
+/// A string where it is one, nothing otherwise.
+pub fn secret_if_string(value: Unknown<'_>) -> Option<Secret> {
+    string("secret", value).ok().map(Secret::from)
+}
+
+/// An algorithm's name for the core to judge: of a wrong type it is what it is.
+pub fn algorithm(value: Unknown<'_>) -> Option<String> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => None,
+        _ => Some(primitive_text(value).unwrap_or_else(str::to_owned)),
+    }
+}
+
+/// A number.
+pub fn number(field: &'static str, value: Unknown<'_>) -> Result<f64, ConfigError> {
+    match kind(value) {
+        ValueType::Number => cast(field, value),
+        other => Err(mistyped(field, "a finite number", other)),
+    }
+}
+
+/// `timeoutMs` as it was given.
+pub fn timeout(value: Unknown<'_>) -> Result<Timeout, ConfigError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(Timeout::Default),
+        ValueType::Number => cast("timeoutMs", value).map(Timeout::Number),
+        ValueType::String => cast("timeoutMs", value).map(Timeout::Text),
+        other => Err(mistyped("timeoutMs", "a number or a numeric string", other)),
+    }
+}
+
+/// An array of anything.
+pub fn array<'env>(
+    field: &'static str,
+    value: Unknown<'env>,
+) -> Result<Vec<Unknown<'env>>, ConfigError> {
+    if kind(value) != ValueType::Object || !value.is_array().unwrap_or(false) {
+        return Err(mistyped(field, "an array of strings", kind(value)));
+    }
+    cast(field, value)
+}
+
+/// An array of strings, or nothing; numbers and the like become strings as `join` makes them.
+pub fn strings(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, ConfigError> {
+    if matches!(kind(value), ValueType::Undefined | ValueType::Null) {
+        return Ok(Vec::new());
+    }
+    let texts = array(field, value)?.into_iter().map(primitive_text).enumerate();
+    texts
+        .map(|(i, text)| {
+            text.map_err(|kind| {
+                ConfigError::of_type(field, format!("must be an array of strings, [{i}] is {kind}"))
+            })
+        })
+        .collect()
+}
+
+/// A string, or what becomes one without running anybody's code; else what it is.
+pub fn primitive_text(value: Unknown<'_>) -> Result<String, &'static str> {
+    match kind(value) {
+        ValueType::String => cast::<String>("", value).map_err(|_| "a string"),
+        ValueType::Number | ValueType::Boolean | ValueType::BigInt => value
+            .coerce_to_string()
+            .and_then(|text| text.into_utf8()?.into_owned())
+            .map_err(|_| "a value"),
+        other => Err(described(other)),
+    }
+}
+
+/// The four variables, in the order of the fields; absent ones are no strings.
+pub fn tls_environment(variables: Vec<Option<String>>) -> TlsEnvironment {
+    let mut variables = variables.into_iter().map(|value| value.filter(|text| !text.is_empty()));
+    let mut next = || variables.next().flatten();
+    TlsEnvironment {
+        ssl_cert_file: next(),
+        ssl_cert_dir: next(),
+        node_extra_ca_certs: next(),
+        node_tls_reject_unauthorized: next(),
+    }
+}
+
+/// What `value` is, in words: `null`, `a symbol`, …
+pub fn described(kind: ValueType) -> &'static str {
+    match kind {
+        ValueType::Undefined => "undefined",
+        ValueType::Null => "null",
+        ValueType::Boolean => "a boolean",
+        ValueType::Number => "a number",
+        ValueType::String => "a string",
+        ValueType::Symbol => "a symbol",
+        ValueType::Function => "a function",
+        ValueType::BigInt => "a bigint",
+        _ => "an object",
+    }
+}
+
+/// The type of `value`.
+pub fn kind(value: Unknown<'_>) -> ValueType {
+    value.get_type().unwrap_or(ValueType::Unknown)
+}
+
+fn mistyped(field: &'static str, wanted: &str, found: ValueType) -> ConfigError {
+    ConfigError::of_type(field, format!("must be {wanted}, not {}", described(found)))
+}
+
+fn cast<T: FromNapiValue>(field: &'static str, value: Unknown<'_>) -> Result<T, ConfigError> {
+    let raw = value.value();
+    #[expect(unsafe_code, reason = "the caller has looked at the type")]
+    let cast = unsafe { T::from_napi_value(raw.env, raw.value) };
+    cast.map_err(|error| ConfigError::of_type(field, format!("cannot be read: {}", error.reason)))
+}

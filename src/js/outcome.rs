@@ -1,0 +1,106 @@
+//! What JavaScript gets: a value, or a record that the shell throws.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use napi::bindgen_prelude::Either;
+use napi_derive::napi;
+
+use crate::error::{Cause, ConfigError, ConfigErrorKind, Key0Error, PlainError};
+
+/// A value or a record.
+pub type Outcome<T> = Either<T, ErrorRecord>;
+
+/// An error for the shell to throw.
+#[napi(object, object_from_js = false)]
+#[derive(Default)]
+pub struct ErrorRecord {
+    /// The class: `Key0Error`, `TypeError`, `RangeError`, `Error`; `CallersOwn` for an error that
+    /// the shell has kept.
+    #[napi(ts_type = "'Key0Error' | 'TypeError' | 'RangeError' | 'Error' | 'CallersOwn'")]
+    pub error: &'static str,
+    /// The whole sentence.
+    pub message: String,
+    /// The SDK's code, or jose's.
+    pub code: Option<String>,
+    /// Of a `Key0Error`.
+    pub http_status: Option<u32>,
+    /// jose's name for the claim that failed.
+    pub claim: Option<String>,
+    /// The reason.
+    pub cause: Option<CauseRecord>,
+}
+
+/// The reason of an error.
+#[napi(object, object_from_js = false)]
+pub struct CauseRecord {
+    /// In words.
+    pub message: String,
+    /// Node's or jose's name for it.
+    pub code: Option<String>,
+    /// The HTTP status.
+    pub status: Option<u32>,
+    /// False only where it is certain that no byte of the request left.
+    pub sent: Option<bool>,
+}
+
+/// What `call` gives, as JavaScript gets it; a panic is a record like any other.
+pub fn outcome<T, E: Into<ErrorRecord>>(call: impl FnOnce() -> Result<T, E>) -> Outcome<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Either::A(value),
+        Ok(Err(error)) => Either::B(error.into()),
+        Err(_) => Either::B(lost()),
+    }
+}
+
+/// The record of a panic.
+pub fn lost() -> ErrorRecord {
+    Key0Error::internal("the call panicked").into()
+}
+
+impl From<ConfigError> for ErrorRecord {
+    fn from(error: ConfigError) -> Self {
+        let class = match error.kind {
+            ConfigErrorKind::Type => "TypeError",
+            ConfigErrorKind::Range => "RangeError",
+            ConfigErrorKind::Plain => "Error",
+        };
+        Self { error: class, message: error.to_string(), ..Self::default() }
+    }
+}
+
+impl From<Key0Error> for ErrorRecord {
+    fn from(error: Key0Error) -> Self {
+        Self {
+            error: "Key0Error",
+            message: error.message,
+            code: Some(error.code.name().to_owned()),
+            http_status: Some(error.http_status.into()),
+            claim: None,
+            cause: error.cause.map(CauseRecord::from),
+        }
+    }
+}
+
+impl From<PlainError> for ErrorRecord {
+    fn from(error: PlainError) -> Self {
+        Self {
+            error: "Error",
+            message: error.message,
+            code: error.code.map(str::to_owned),
+            http_status: None,
+            claim: error.claim.map(str::to_owned),
+            cause: error.cause.map(CauseRecord::from),
+        }
+    }
+}
+
+impl From<Cause> for CauseRecord {
+    fn from(cause: Cause) -> Self {
+        Self {
+            message: cause.message,
+            code: cause.code.map(str::to_owned),
+            status: cause.status.map(u32::from),
+            sent: cause.sent,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The handle of a remote issuer, and the channel for what a caller's `auth` gives.
+
+use std::future::{Future, pending};
+
+use napi::{
+    Env, ValueType,
+    bindgen_prelude::{Either, Object, Unknown},
+};
+use napi_derive::napi;
+use tokio::sync::oneshot;
+
+use super::{
+    auth::AuthHandle,
+    config,
+    outcome::{ErrorRecord, Outcome, outcome},
+    runtime,
+};
+use crate::{
+    auth::Auth,
+    error::ConfigError,
+    remote_token_issuer::{
+        Call, CallAuth, Config, Given, GivenValue, IssueError, RemoteTokenIssuer, internal_error,
+        unsendable,
+    },
+    secret::Secret,
+};
+
+/// A remote issuer.
+#[napi(js_name = "RemoteIssuer")]
+pub struct RemoteIssuerHandle {
+    issuer: RemoteTokenIssuer,
+    /// `None` where the caller's `auth` is asked at each call.
+    auth: Option<Auth>,
+}
+
+/// `createRemoteTokenIssuer`
+#[napi]
+pub fn remote_token_issuer(
+    url: Unknown<'_>,
+    timeout_ms: Unknown<'_>,
+    idempotency_key: Unknown<'_>,
+    auth: Unknown<'_>,
+    secret: Unknown<'_>,
+    header_name: Unknown<'_>,
+) -> Outcome<RemoteIssuerHandle> {
+    outcome(|| {
+        let issuer = RemoteTokenIssuer::new(&Config {
+            url: config::string("url", url)?,
+            timeout_ms: config::timeout(timeout_ms)?,
+            idempotency_key: !config::is_false(idempotency_key),
+        })?;
+        let auth = if config::is_truthy(auth) {
+            config::function("auth", auth)?;
+            None
+        } else {
+            let secret = config::truthy_string("secret", secret)?;
+            let name = config::truthy_string("headerName", header_name)?;
+            Some(Auth::legacy(secret.map(Secret::from), name)?)
+        };
+        Ok::<_, ConfigError>(RemoteIssuerHandle { issuer, auth })
+    })
+}
+
+#[napi]
+impl RemoteIssuerHandle {
+    /// True where the caller's `auth` is asked at each call.
+    #[napi(getter)]
+    pub fn asks(&self) -> bool {
+        self.auth.is_none()
+    }
+
+    /// True where calls need the environment's TLS settings.
+    #[napi(getter)]
+    pub fn is_https(&self) -> bool {
+        self.issuer.is_https()
+    }
+
+    /// Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw.
+    #[napi]
+    pub fn unsendable(&self, reason: String) -> ErrorRecord {
+        unsendable(reason).into()
+    }
+
+    /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
+    #[napi(ts_return_type = "Promise<string | ErrorRecord>")]
+    pub fn issue<'env>(
+        &self,
+        env: &'env Env,
+        strategy: Option<&AuthHandle>,
+        given: Option<&mut GivenHandle>,
+        body: Option<String>,
+        now_ms: f64,
+        environment: Vec<Option<String>>,
+    ) -> napi::Result<Object<'env>> {
+        let issuer = self.issuer.clone();
+        let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
+        let given = Call {
+            body,
+            auth: match (given, auth) {
+                (Some(given), _) => CallAuth::Given(given.wait()),
+                (None, auth) => CallAuth::Strategy(auth.cloned().unwrap_or(Auth::None)),
+            },
+            now: config::now(now_ms),
+        };
+        let mut io = runtime::io(*env)?;
+        io.http = io.http.for_environment(config::tls_environment(environment));
+        let call = async move {
+            let result = issuer.issue(given, &io).await;
+            outcome(|| result)
+        };
+        runtime::spawn(env, call, || Either::B(internal_error().into()))
+    }
+}
+
+/// What a caller's `auth` gives, on its way to a call that waits for it.
+#[napi(js_name = "Given")]
+pub struct GivenHandle {
+    sender: Option<oneshot::Sender<Given>>,
+    receiver: Option<oneshot::Receiver<Given>>,
+}
+
+#[napi]
+impl GivenHandle {
+    /// Nothing yet.
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        let (sender, receiver) = oneshot::channel();
+        Self { sender: Some(sender), receiver: Some(receiver) }
+    }
+
+    /// These headers: names and values in turn.
+    #[napi]
+    pub fn headers(&mut self, entries: Vec<Unknown<'_>>) {
+        let headers = entries.chunks_exact(2).map(|entry| {
+            let value = match config::primitive_text(entry[1]) {
+                Ok(text) => GivenValue::Text(text),
+                Err(kind) => GivenValue::Unusable(kind),
+            };
+            (config::primitive_text(entry[0]).unwrap_or_default(), value)
+        });
+        self.give(Given::Headers(headers.collect()));
+    }
+
+    /// Something that is no object: nothing, or what can give no headers.
+    #[napi]
+    pub fn other(&mut self, value: Unknown<'_>) {
+        let kind = config::kind(value);
+        self.give(match kind {
+            ValueType::String | ValueType::Symbol | ValueType::Function => {
+                Given::Unusable(config::described(kind))
+            }
+            _ => Given::Headers(Vec::new()),
+        });
+    }
+
+    /// A rejection.
+    #[napi]
+    pub fn rejected(&mut self, name: String, message: String) {
+        self.give(Given::Rejected { name, message });
+    }
+
+    fn give(&mut self, given: Given) {
+        if let Some(sender) = self.sender.take() {
+            // The call may be over.
+            let _ = sender.send(given);
+        }
+    }
+
+    fn wait(&mut self) -> impl Future<Output = Given> + Send + use<> {
+        let receiver = self.receiver.take();
+        async move {
+            let given = match receiver {
+                Some(receiver) => receiver.await.ok(),
+                None => None,
+            };
+            match given {
+                Some(given) => given,
+                // A promise that nobody can settle any more: the deadline has the word.
+                None => pending().await,
+            }
+        }
+    }
+}
+
+impl From<IssueError> for ErrorRecord {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Key0(error) => error.into(),
+            IssueError::CallersOwn => Self { error: "CallersOwn", ..Self::default() },
+        }
+    }
+}
