@@ -41,13 +41,13 @@ impl AccessTokenIssuer {
         let keys = match Algorithm::named(algorithm.as_deref())? {
             Algorithm::Hs256 => {
                 let secret = secret.as_ref();
-                let signing = SigningKey::hs256(secret)?;
                 if secret.is_some_and(|secret| secret.expose().encode_utf16().count() < SHORTEST) {
                     return Err(plain(
                         "secret",
                         "ACCESS_TOKEN_SECRET must be at least 32 characters",
                     ));
                 }
+                let signing = SigningKey::hs256(secret)?;
                 Keys { signing, verifying: Some(VerifyingKey::hs256(secret)?) }
             }
             Algorithm::Rs256 => {
@@ -200,14 +200,17 @@ mod tests {
 
         #[test]
         fn a_missing_key_is_named_as_the_sdk_names_it() {
+            says(
+                AccessTokenIssuer::new(IssuerConfig::default()),
+                ConfigErrorKind::Plain,
+                "HS256 algorithm requires secret",
+            );
             let empty = IssuerConfig { secret: Some(secret("")), ..Default::default() };
-            for config in [IssuerConfig::default(), empty] {
-                says(
-                    AccessTokenIssuer::new(config),
-                    ConfigErrorKind::Plain,
-                    "HS256 algorithm requires secret",
-                );
-            }
+            says(
+                AccessTokenIssuer::new(empty),
+                ConfigErrorKind::Plain,
+                "ACCESS_TOKEN_SECRET must be at least 32 characters",
+            );
             let rs256 = || Some("RS256".to_owned());
             let other = Some(secret(SECRET));
             for config in [
@@ -484,6 +487,20 @@ mod tests {
                     ..PlainError::default()
                 }
             );
+        }
+
+        #[test]
+        fn a_token_with_blanks_or_padding_is_malformed() {
+            let token = issuer().sign(CLAIMS, 60.0, at(NOW)).unwrap();
+            let token = token.expose();
+            for other in
+                [format!("{token}\n"), format!(" {token}"), format!("{token}="), String::new()]
+            {
+                let error = issuer().verify(&other, at(NOW)).unwrap_err();
+                assert_eq!(error, PlainError::from(Rejection::Malformed));
+                let cause = issuer().verify_with_fallback(&other, &[], at(NOW)).unwrap_err().cause;
+                assert_eq!(cause, Some(Rejection::Malformed.into()));
+            }
         }
 
         #[test]

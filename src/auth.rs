@@ -4,6 +4,11 @@ pub mod client_credentials;
 pub mod shared_secret;
 pub mod signed_jwt;
 
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+};
+
 pub use self::{
     client_credentials::ClientCredentials, shared_secret::SharedSecret, signed_jwt::SignedJwt,
 };
@@ -24,6 +29,9 @@ pub struct Io {
     /// Threads for signatures that take long.
     pub signing: SigningPool,
 }
+
+/// Headers on their way, or why there are none.
+pub type Headers = Pin<Box<dyn Future<Output = Result<Vec<HeaderLine>, Key0Error>> + Send>>;
 
 /// A strategy.
 #[derive(Clone, Debug)]
@@ -69,19 +77,22 @@ impl Auth {
         }
     }
 
-    /// The headers, waited for.
-    ///
-    /// # Errors
-    /// Where a token could not be had.
-    pub async fn headers(&self, now: Now, io: &Io) -> Result<Vec<HeaderLine>, Key0Error> {
+    /// The headers, waited for. What there is to begin begins at once, on the caller's thread:
+    /// so callers find what earlier callers began. Runs inside a tokio runtime.
+    #[must_use]
+    pub fn headers(&self, now: Now, io: &Io) -> Headers {
         if let Some(line) = self.peek(now) {
-            return Ok(vec![line]);
+            return Box::pin(ready(Ok(vec![line])));
         }
         match self {
-            Self::None | Self::SharedSecret(_) => Ok(Vec::new()),
-            Self::SignedJwt(strategy) => Ok(vec![bearer(strategy.sign(now, &io.signing).await?)]),
+            Self::None | Self::SharedSecret(_) => Box::pin(ready(Ok(Vec::new()))),
+            Self::SignedJwt(strategy) => {
+                let signed = strategy.sign(now, &io.signing);
+                Box::pin(async { Ok(vec![bearer(signed.await?)]) })
+            }
             Self::ClientCredentials(strategy) => {
-                Ok(vec![bearer(strategy.token(now, &io.http).await?)])
+                let token = strategy.token(now, &io.http);
+                Box::pin(async { Ok(vec![bearer(token.await?)]) })
             }
         }
     }

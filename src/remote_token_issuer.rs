@@ -1,6 +1,6 @@
 //! `createRemoteTokenIssuer`: fetches credentials from the seller's backend, once a payment.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -22,9 +22,12 @@ use crate::{
     secret::{Excerpt, Redactor},
 };
 
-/// A backend that issues credentials.
+/// A backend that issues credentials. Clones share its configuration.
 #[derive(Clone, Debug)]
-pub struct RemoteTokenIssuer {
+pub struct RemoteTokenIssuer(Arc<Settings>);
+
+#[derive(Debug)]
+struct Settings {
     endpoint: Endpoint,
     headers: HeaderMap,
     timeout: Duration,
@@ -65,9 +68,9 @@ pub struct Call<F> {
 }
 
 /// Whence a call's headers come.
-pub enum CallAuth<F> {
+pub enum CallAuth<F, S = Auth> {
     /// From a strategy of this package.
-    Strategy(Auth),
+    Strategy(S),
     /// From the caller's own function, whose promise is waited for.
     Given(F),
 }
@@ -118,55 +121,53 @@ impl RemoteTokenIssuer {
         if let Some(Ok(value)) = endpoint.authorization().map(|v| headers::value(v.expose())) {
             headers.insert(header::AUTHORIZATION, value);
         }
-        Ok(Self { endpoint, headers, timeout, idempotency_key: config.idempotency_key })
+        let idempotency_key = config.idempotency_key;
+        Ok(Self(Arc::new(Settings { endpoint, headers, timeout, idempotency_key })))
     }
 
     /// True where calls need the environment's TLS settings.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.endpoint.url().scheme() == "https"
+        self.0.endpoint.url().scheme() == "https"
     }
 
-    /// Issues: the JSON text of `{ token, tokenType }`.
+    /// Issues: the JSON text of `{ token, tokenType }`. One deadline covers everything, auth
+    /// included.
     ///
-    /// Runs inside a tokio runtime. One deadline covers everything, auth included.
+    /// A strategy begins at once, on the tokio runtime that this is called in.
     ///
     /// # Errors
     /// As the contract's table has it.
-    pub async fn issue<F: Future<Output = Given>>(
+    pub fn issue<F: Future<Output = Given> + Send>(
         &self,
         call: Call<F>,
         io: &Io,
-    ) -> Result<String, IssueError> {
-        let sent = Sent::default();
-        let exchange = self.exchange(call, io, &sent);
-        let deadline = call_deadline(self.timeout);
-        match timeout_at(deadline, exchange).await {
-            Ok(result) => result.map_err(|failure| failure.into_error(sent.get())),
-            Err(_) => Err(Failure::TimedOut.into_error(sent.get())),
-        }
-    }
-
-    async fn exchange<F: Future<Output = Given>>(
-        &self,
-        call: Call<F>,
-        io: &Io,
-        sent: &Sent,
-    ) -> Result<String, Failure> {
+    ) -> impl Future<Output = Result<String, IssueError>> + Send + use<F> {
         let Call { body, auth, now } = call;
-        let lines = match auth {
-            CallAuth::Strategy(auth) => auth.headers(now, io).await.map_err(Failure::Auth)?,
-            CallAuth::Given(given) => lines(given.await)?,
+        let auth = match auth {
+            CallAuth::Strategy(auth) => CallAuth::Strategy(auth.headers(now, io)),
+            CallAuth::Given(given) => CallAuth::Given(given),
         };
-        let mut issue = Issue::new(self, body, &lines)?;
-        io.http.drive(&mut issue, sent).await
+        let (settings, http) = (self.0.clone(), io.http.clone());
+        async move {
+            let sent = Sent::default();
+            let exchange = async {
+                let lines = match auth {
+                    CallAuth::Strategy(headers) => headers.await.map_err(Failure::Auth)?,
+                    CallAuth::Given(given) => lines(given.await)?,
+                };
+                http.drive(&mut Issue::new(&settings, body, &lines)?, &sent).await
+            };
+            let result = timeout_at(deadline(now, settings.timeout), exchange).await;
+            result.unwrap_or(Err(Failure::TimedOut)).map_err(|why| why.into_error(sent.get()))
+        }
     }
 }
 
-fn call_deadline(timeout: Duration) -> Instant {
-    let now = Instant::now();
+fn deadline(now: Now, timeout: Duration) -> Instant {
+    let begun = Instant::from_std(now.mono);
     // Beyond what the clock can count: thirty years are long enough.
-    now.checked_add(timeout).unwrap_or_else(|| now + THIRTY_YEARS)
+    begun.checked_add(timeout).unwrap_or_else(|| begun + THIRTY_YEARS)
 }
 
 /// `timeoutMs` in milliseconds, above 0 and finite.
@@ -212,11 +213,7 @@ struct Issue {
 }
 
 impl Issue {
-    fn new(
-        issuer: &RemoteTokenIssuer,
-        body: Option<String>,
-        lines: &[HeaderLine],
-    ) -> Result<Self, Failure> {
+    fn new(issuer: &Settings, body: Option<String>, lines: &[HeaderLine]) -> Result<Self, Failure> {
         let mut redactor = Redactor::default();
         issuer.endpoint.hide_in(&mut redactor);
         for line in lines {
@@ -239,7 +236,10 @@ impl Issue {
     fn read(&self, reply: &Reply) -> Result<String, Failure> {
         let status = reply.status;
         if !reply.is_success() {
-            return Err(Failure::Backend { status, body: self.redactor.excerpt(&reply.text) });
+            return Err(Failure::Backend {
+                status,
+                body: self.redactor.excerpt(&reply.text, reply.broken.is_some()),
+            });
         }
         if let Some(fault) = &reply.broken {
             return Err(Failure::Fault(fault.clone()));

@@ -86,16 +86,19 @@ impl Redactor {
         }
     }
 
-    /// `text` with every hidden secret replaced by `[redacted]`, then cut at 8,192 bytes.
+    /// `text` with every hidden secret replaced by `[redacted]`, then cut at 8,192 bytes. Where
+    /// `cut` says that the text may have been cut inside a secret, the first characters of one at
+    /// its end are hidden too.
     #[must_use]
-    pub fn excerpt(&self, text: &str) -> Excerpt {
+    pub fn excerpt(&self, text: &str, cut: bool) -> Excerpt {
         let mut out = String::new();
-        let mut rest = text.get(..floor(text, LONGEST_READ)).unwrap_or_default();
+        let mut rest = &text[..floor(text, LONGEST_READ)];
+        let cut = cut || rest.len() < text.len();
         // A little beyond the cut, so that the cut is known to be one.
         while out.len() <= LONGEST
             && let Some(next) = rest.chars().next()
         {
-            let longest = self.needles.iter().filter_map(|needle| found(needle, rest)).max();
+            let longest = self.needles.iter().filter_map(|needle| found(needle, rest, cut)).max();
             if let Some(length) = longest {
                 out.push_str(REDACTED);
                 rest = rest[length..].trim_start_matches('=');
@@ -131,12 +134,12 @@ impl Redactor {
 }
 
 /// The length of `needle` at the start of `text`, however each of its characters is written there.
-/// At the end of the text its first characters are enough: an answer may have been cut inside.
-fn found(needle: &Secret, text: &str) -> Option<usize> {
+/// At the end of a text that was cut its first characters are enough.
+fn found(needle: &Secret, text: &str, cut: bool) -> Option<usize> {
     let mut ends = vec![0];
     let mut next = Vec::new();
     for (matched, wanted) in needle.expose().chars().enumerate() {
-        if matched >= SHORTEST && ends.contains(&text.len()) {
+        if cut && matched >= SHORTEST && ends.contains(&text.len()) {
             return Some(text.len());
         }
         next.clear();
@@ -261,7 +264,7 @@ mod tests {
     fn hides(secret: &str, sent: &str) {
         let mut redactor = Redactor::default();
         redactor.hide(secret);
-        assert_eq!(redactor.excerpt(&format!("<{sent}>")).to_string(), "<[redacted]>");
+        assert_eq!(redactor.excerpt(&format!("<{sent}>"), false).to_string(), "<[redacted]>");
     }
 
     #[test]
@@ -302,30 +305,31 @@ mod tests {
     fn the_base64_of_id_and_secret_is_hidden() {
         let mut redactor = Redactor::default();
         redactor.hide_pair("id", "s3cr3t");
-        assert_eq!(redactor.excerpt("Basic aWQ6czNjcjN0.").to_string(), "Basic [redacted].");
+        assert_eq!(redactor.excerpt("Basic aWQ6czNjcjN0.", false).to_string(), "Basic [redacted].");
     }
 
     #[test]
     fn credentials_are_hidden_without_their_scheme_too() {
         let mut redactor = Redactor::default();
         redactor.hide_header("Bearer abcdef.ghi");
-        assert_eq!(redactor.excerpt("token abcdef.ghi!").to_string(), "token [redacted]!");
-        assert_eq!(redactor.excerpt("Bearer abcdef.ghi!").to_string(), "[redacted]!");
+        assert_eq!(redactor.excerpt("token abcdef.ghi!", false).to_string(), "token [redacted]!");
+        assert_eq!(redactor.excerpt("Bearer abcdef.ghi!", false).to_string(), "[redacted]!");
     }
 
     #[test]
     fn a_secret_of_five_characters_is_left_alone() {
         let mut redactor = Redactor::default();
         redactor.hide("token");
-        assert_eq!(redactor.excerpt("no token here").to_string(), "no token here");
+        assert_eq!(redactor.excerpt("no token here", false).to_string(), "no token here");
     }
 
     #[test]
-    fn the_start_of_a_secret_at_the_end_is_hidden() {
+    fn the_start_of_a_secret_at_the_end_of_a_cut_text_is_hidden() {
         let mut redactor = Redactor::default();
         redactor.hide("abcdefghij");
-        assert_eq!(redactor.excerpt("x abcdefg").to_string(), "x [redacted]");
-        assert_eq!(redactor.excerpt("x abcde").to_string(), "x abcde");
+        assert_eq!(redactor.excerpt("x abcdefg", true).to_string(), "x [redacted]");
+        assert_eq!(redactor.excerpt("x abcde", true).to_string(), "x abcde");
+        assert_eq!(redactor.excerpt("x abcdefg", false).to_string(), "x abcdefg");
     }
 
     #[test]
@@ -333,15 +337,15 @@ mod tests {
         let mut redactor = Redactor::default();
         redactor.hide("canary-secret");
         let text = format!("{}canary-secret", "x".repeat(8185));
-        let shown = redactor.excerpt(&text).to_string();
+        let shown = redactor.excerpt(&text, false).to_string();
         assert_eq!(shown, format!("{}[redact…", "x".repeat(8185)));
     }
 
     #[test]
     fn the_cut_is_on_a_character_boundary() {
         let redactor = Redactor::default();
-        assert_eq!(redactor.excerpt(&"x".repeat(8192)).to_string(), "x".repeat(8192));
-        let shown = redactor.excerpt(&format!("{}é", "x".repeat(8191))).to_string();
+        assert_eq!(redactor.excerpt(&"x".repeat(8192), false).to_string(), "x".repeat(8192));
+        let shown = redactor.excerpt(&format!("{}é", "x".repeat(8191)), false).to_string();
         assert_eq!(shown, format!("{}…", "x".repeat(8191)));
     }
 }

@@ -1,6 +1,6 @@
 //! `oauthClientCredentialsAuth`: the client credentials grant (RFC 6749 §4.4).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -106,23 +106,34 @@ impl ClientCredentials {
 
     /// `Bearer …`, fetched where there is no token; all who wait share one request.
     ///
-    /// Runs inside a tokio runtime, on which the fetch is spawned: no caller's leaving ends it.
+    /// The fetch begins at once, on the tokio runtime that this is called in, and no caller's
+    /// leaving ends it: what is given back only waits.
     ///
     /// # Errors
     /// `INTERNAL_ERROR` 500.
-    pub async fn token(&self, now: Now, client: &Client) -> Result<Secret, Key0Error> {
-        let waiter = match self.cache.find(now) {
-            Found::Fresh(token) => return Ok(bearer(&token)),
-            Found::UnderWay(waiter) => waiter,
+    pub fn token(
+        &self,
+        now: Now,
+        client: &Client,
+    ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
+        let found = match self.cache.find(now) {
+            Found::Fresh(token) => Ok(token),
+            Found::UnderWay(waiter) => Err(waiter),
             Found::Missing(ticket, waiter) => {
                 tokio::spawn(load(ticket, self.grant.clone(), now, client.clone()));
-                waiter
+                Err(waiter)
             }
         };
-        match waiter.wait().await {
-            Ok(token) => Ok(bearer(&token)),
-            Err(Failed::Load(failure)) => Err(failure.error()),
-            Err(Failed::Vanished) => Err(Failure::Vanished.error()),
+        async {
+            let waited = match found {
+                Ok(token) => Ok(token),
+                Err(waiter) => waiter.wait().await,
+            };
+            match waited {
+                Ok(token) => Ok(bearer(&token)),
+                Err(Failed::Load(failure)) => Err(failure.error()),
+                Err(Failed::Vanished) => Err(Failure::Vanished.error()),
+            }
         }
     }
 }
@@ -157,7 +168,7 @@ impl TokenRequest {
         if !reply.is_success() {
             return Err(Failure::Refused {
                 status: reply.status,
-                body: redactor.excerpt(&reply.text),
+                body: redactor.excerpt(&reply.text, reply.broken.is_some()),
                 hint: ends_in_line_break.filter(|_| (400..500).contains(&reply.status)),
             });
         }
@@ -173,7 +184,7 @@ impl TokenRequest {
         let token = token.filter(|token| !token.expose().is_empty());
         let Some((token, lifetime)) = token.zip(lifetime.and_then(json::Value::as_number)) else {
             let quoted = |value: Option<json::Value<'_>>| {
-                redactor.excerpt(&value.and_then(json::Value::as_string).unwrap_or_default())
+                redactor.excerpt(&value.and_then(json::Value::as_string).unwrap_or_default(), false)
             };
             return Err(Failure::Incomplete {
                 error: quoted(error),

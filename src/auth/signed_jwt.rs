@@ -1,5 +1,7 @@
 //! `signedJwtAuth`: a new short-lived JWT for every call.
 
+use std::future::Future;
+
 use uuid::Uuid;
 
 use crate::{
@@ -20,22 +22,22 @@ pub struct SignedJwt {
 /// The five claims, and how long they live.
 #[derive(Clone, Debug)]
 pub struct Claims {
-    /// As JSON.
+    /// As JSON, which can hold what no Unicode text can: a lone surrogate.
     audience: String,
     ttl_seconds: f64,
 }
 
 impl Claims {
-    /// `ttl_seconds` is 60 where it is absent.
+    /// `audience` is a string as JSON; `ttl_seconds` is 60 where it is absent.
     ///
     /// # Errors
     /// A `RangeError` where it is not finite.
-    pub fn new(audience: &str, ttl_seconds: Option<f64>) -> Result<Self, ConfigError> {
+    pub fn new(audience: String, ttl_seconds: Option<f64>) -> Result<Self, ConfigError> {
         let ttl_seconds = ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS);
         if !ttl_seconds.is_finite() {
             return Err(ConfigError::of_range("ttlSeconds", "must be a finite number"));
         }
-        Ok(Self { audience: serde_json::Value::from(audience).to_string(), ttl_seconds })
+        Ok(Self { audience, ttl_seconds })
     }
 
     /// The lifetime of the tokens.
@@ -76,11 +78,18 @@ impl SignedJwt {
     ///
     /// # Errors
     /// An internal one, where the pool lost the job or the clock is no number.
-    pub async fn sign(&self, now: Now, pool: &SigningPool) -> Result<Secret, Key0Error> {
+    pub fn sign(
+        &self,
+        now: Now,
+        pool: &SigningPool,
+    ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
         let strategy = self.clone();
-        match pool.run(move || strategy.signed(now)).await {
-            Ok(signed) => signed.map_err(|error| Key0Error::internal(&error.to_string())),
-            Err(lost) => Err(Key0Error::internal(&lost.to_string())),
+        let signed = pool.run(move || strategy.signed(now));
+        async {
+            match signed.await {
+                Ok(signed) => signed.map_err(|error| Key0Error::internal(&error.to_string())),
+                Err(lost) => Err(Key0Error::internal(&lost.to_string())),
+            }
         }
     }
 
@@ -110,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_claims_are_the_sdks_five() {
-        let claims = Claims::new("https://b/\"x\"", None).unwrap();
+        let claims = Claims::new(r#""https://b/\"x\"""#.to_owned(), None).unwrap();
         let value: serde_json::Value = serde_json::from_str(&claims.json()).unwrap();
         let jti = value["jti"].as_str().unwrap();
         assert_eq!(Uuid::parse_str(jti).unwrap().get_version_num(), 4);
@@ -129,9 +138,12 @@ mod tests {
 
     #[test]
     fn tokens_live_a_minute_unless_told_otherwise() {
-        assert_eq!(Claims::new("b", None).unwrap().ttl_seconds().to_bits(), 60f64.to_bits());
         assert_eq!(
-            Claims::new("b", Some(-1.5)).unwrap().ttl_seconds().to_bits(),
+            Claims::new("\"b\"".to_owned(), None).unwrap().ttl_seconds().to_bits(),
+            60f64.to_bits()
+        );
+        assert_eq!(
+            Claims::new("\"b\"".to_owned(), Some(-1.5)).unwrap().ttl_seconds().to_bits(),
             (-1.5f64).to_bits()
         );
     }
@@ -139,7 +151,7 @@ mod tests {
     #[test]
     fn a_lifetime_that_is_not_finite_is_refused() {
         for ttl in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let error = Claims::new("b", Some(ttl)).unwrap_err();
+            let error = Claims::new("\"b\"".to_owned(), Some(ttl)).unwrap_err();
             assert_eq!(error.to_string(), "ttlSeconds must be a finite number");
         }
     }

@@ -20,13 +20,14 @@ use http_body::{Body, Frame, SizeHint};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::{
     sync::{OnceCell, watch},
-    time::Instant,
+    time::timeout,
 };
 
 use super::{
     Exchange, Fault, Reply, Request, Step,
     fault::LookupFailed,
     origin, reply,
+    routes::{self, Lease, RouteKey, Routes},
     tls::{self, TlsEnvironment},
 };
 
@@ -39,25 +40,9 @@ pub struct Client {
 
 struct Shared {
     resolver: Arc<dyn Resolve>,
-    routes: Mutex<HashMap<RouteKey, Route>>,
+    routes: Routes,
     tls: Mutex<HashMap<Arc<TlsEnvironment>, Arc<OnceCell<rustls::ClientConfig>>>>,
     warnings: Mutex<Vec<String>>,
-}
-
-/// What decides whether two calls may share a connection.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct RouteKey {
-    origin: String,
-    /// For https alone.
-    environment: Option<Arc<TlsEnvironment>>,
-}
-
-/// `reqwest` fixes the idle limit for a client, and never asks DNS again while connections last:
-/// so there is a client for each origin and limit, and a new one after a minute.
-struct Route {
-    client: reqwest::Client,
-    idle: Duration,
-    made: Instant,
 }
 
 /// Whether a byte of a call's requests may have left.
@@ -87,7 +72,7 @@ impl Client {
     pub fn with_resolver(resolver: Arc<dyn Resolve>) -> Self {
         let shared = Shared {
             resolver,
-            routes: Mutex::default(),
+            routes: Routes::default(),
             tls: Mutex::default(),
             warnings: Mutex::default(),
         };
@@ -124,74 +109,59 @@ impl Client {
             environment: (request.url.scheme() == "https").then(|| self.environment.clone()),
             origin,
         };
-        let client = self.client(&key).await?;
+        let lease = self.lease(&key).await?;
         // A body of no bytes is never asked for: then only a failed connection is certain.
         let flag = if request.body.is_empty() { Sent::default() } else { sent.clone() };
         let bodyless = request.body.is_empty();
-        let result = client.execute(to_reqwest(request, flag)).await;
+        let result = lease.client.execute(to_reqwest(request, flag)).await;
         if bodyless && !matches!(&result, Err(error) if error.is_connect()) {
             sent.set();
         }
-        let response = result.map_err(|e| Fault::from_request(&e, &key.origin, sent.get()))?;
-        self.learn(&key, response.headers());
-        Ok(read(response, &key.origin).await)
+        match result {
+            Ok(response) => Ok(self.receive(response, &key, lease).await),
+            Err(error) => {
+                lease.closed();
+                Err(Fault::from_request(&error, &key.origin, sent.get()))
+            }
+        }
     }
 
-    /// The client for `key`: a new one where there is none, or where its first connection may be
-    /// a minute old. Calls under way keep the old one.
-    async fn client(&self, key: &RouteKey) -> Result<reqwest::Client, Fault> {
-        if let Some(route) = lock(&self.shared.routes).get(key)
-            && route.made.elapsed() < LONGEST_USE
-        {
-            return Ok(route.client.clone());
+    /// Reads an answer, and decides what becomes of its connection.
+    async fn receive(&self, response: reqwest::Response, key: &RouteKey, lease: Lease) -> Reply {
+        let idle = routes::idle_limit(response.version(), response.headers());
+        let (reply, end) = read(response, &key.origin).await;
+        match (end, idle) {
+            (End::Whole, Some(idle)) => {
+                self.shared.routes.learn(key, idle);
+                lease.idle(idle);
+            }
+            (End::Whole, None) | (End::Closed, _) => lease.closed(),
+            (End::Dropped, _) => drop(lease),
         }
+        reply
+    }
+
+    async fn lease(&self, key: &RouteKey) -> Result<Lease, Fault> {
+        if let Some(lease) = self.shared.routes.lease(key) {
+            return Ok(lease);
+        }
+        // Without https none is needed; `reqwest` would read the system's roots for one.
         let tls = match &key.environment {
-            Some(environment) => Some(self.tls(environment).await),
-            None => None,
+            Some(environment) => self.tls(environment).await,
+            None => tls::trusting_nobody(),
         };
-        let mut routes = lock(&self.shared.routes);
         // While TLS was being set up another call may have come first.
-        let idle = match routes.get(key) {
-            Some(route) if route.made.elapsed() < LONGEST_USE => return Ok(route.client.clone()),
-            Some(route) => route.idle,
-            None => IDLE_WITHOUT_HINT,
-        };
-        let route = self.route(idle, tls).map_err(|e| Fault::no_client(&e, &key.origin))?;
-        let client = route.client.clone();
-        routes.retain(|_, route| route.made.elapsed() < LONGEST_REMEMBERED);
-        routes.insert(key.clone(), route);
-        Ok(client)
+        let leased = self.shared.routes.lease_or_make(key, |idle| self.make(idle, tls));
+        leased.map_err(|error| Fault::no_client(&error, &key.origin))
     }
 
-    /// Takes the server's word on how long an idle connection lasts.
-    fn learn(&self, key: &RouteKey, headers: &HeaderMap) {
-        let closes = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
-        if headers.get(header::CONNECTION).is_some_and(closes) {
-            return;
-        }
-        let idle = idle_limit(headers.get("keep-alive"));
-        let mut routes = lock(&self.shared.routes);
-        if let Some(route) = routes.get(key)
-            && route.idle != idle
-        {
-            let tls = key.environment.as_ref().and_then(|environment| {
-                lock(&self.shared.tls).get(environment).and_then(|cell| cell.get().cloned())
-            });
-            // A client that cannot be made now fails at the next call, which says so.
-            match self.route(idle, tls) {
-                Ok(route) => routes.insert(key.clone(), route),
-                Err(_) => routes.remove(key),
-            };
-        }
-    }
-
-    fn route(
+    fn make(
         &self,
         idle: Duration,
-        tls: Option<rustls::ClientConfig>,
-    ) -> Result<Route, reqwest::Error> {
+        tls: rustls::ClientConfig,
+    ) -> Result<reqwest::Client, reqwest::Error> {
         #[expect(clippy::disallowed_methods, reason = "here alone, with `no_proxy`")]
-        let mut builder = reqwest::Client::builder()
+        reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -201,14 +171,12 @@ impl Client {
             .http1_max_headers(2000)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
+            // `fetch` takes a line without a name, too.
+            .http1_ignore_invalid_headers_in_responses(true)
             .pool_idle_timeout(idle)
-            .dns_resolver(self.shared.resolver.clone());
-        if idle.is_zero() {
-            builder = builder.pool_max_idle_per_host(0);
-        }
-        // Without https none is needed; `reqwest` would still read the system's roots for one.
-        builder = builder.tls_backend_preconfigured(tls.unwrap_or_else(tls::trusting_nobody));
-        Ok(Route { client: builder.build()?, idle, made: Instant::now() })
+            .dns_resolver(self.shared.resolver.clone())
+            .tls_backend_preconfigured(tls)
+            .build()
     }
 
     /// The TLS configuration for `environment`: reading roots takes long, so it happens once and
@@ -246,33 +214,44 @@ fn to_reqwest(Request { method, url, mut headers, body }: Request, sent: Sent) -
     request
 }
 
-async fn read(mut response: reqwest::Response, origin: &str) -> Reply {
+/// How an answer ended.
+enum End {
+    /// To its last byte.
+    Whole,
+    /// With its connection.
+    Closed,
+    /// Nobody read on.
+    Dropped,
+}
+
+async fn read(mut response: reqwest::Response, origin: &str) -> (Reply, End) {
     let status = response.status().as_u16();
     let location = response.headers().get(header::LOCATION);
     if let Some(location) = location.filter(|_| reply::redirects(status)) {
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
-        return Reply { status, location: Some(location), ..Reply::default() };
+        let reply = Reply { status, location: Some(location), ..Reply::default() };
+        return (reply, drain(response).await);
     }
     let codings = codings(response.headers());
     let limit = reply::limit(status);
     let success = (200..300).contains(&status);
     let mut body = Vec::new();
     let mut broken = None;
-    loop {
+    let end = loop {
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => break,
+            Ok(None) => break End::Whole,
             Err(error) => {
                 broken = Some(Fault::from_body(&error, origin));
-                break;
+                break End::Closed;
             }
         }
         if body.len() > limit {
             broken = Some(Fault::unreadable(&reply::Unreadable::TooLong, origin));
             body.truncate(limit);
-            break;
+            break End::Dropped;
         }
-    }
+    };
     match reply::decode(&body, &codings, limit) {
         Ok(decoded) => body = decoded,
         Err((why, decoded)) => {
@@ -283,7 +262,19 @@ async fn read(mut response: reqwest::Response, origin: &str) -> Reply {
             }
         }
     }
-    Reply { status, location: None, text: reply::text(&body), broken }
+    (Reply { status, location: None, text: reply::text(&body), broken }, end)
+}
+
+/// Reads the body of a redirect, where that is quickly done: its connection can be used again.
+async fn drain(mut response: reqwest::Response) -> End {
+    if response.content_length().is_none_or(|length| length > LONGEST_DRAINED) {
+        return End::Dropped;
+    }
+    let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
+    match timeout(LONGEST_DRAIN, rest).await {
+        Ok(()) => End::Whole,
+        Err(_) => End::Dropped,
+    }
 }
 
 fn codings(headers: &HeaderMap) -> Vec<String> {
@@ -292,21 +283,6 @@ fn codings(headers: &HeaderMap) -> Vec<String> {
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .map(|coding| String::from_utf8_lossy(coding).trim().to_ascii_lowercase())
         .collect()
-}
-
-/// A second less than the server says, so that no request meets a closing connection; a server
-/// that says nothing keeps 2 s at the least (gunicorn).
-fn idle_limit(keep_alive: Option<&HeaderValue>) -> Duration {
-    let timeout = keep_alive.and_then(|value| {
-        value.to_str().ok()?.split(',').find_map(|parameter| {
-            let (name, seconds) = parameter.split_once('=')?;
-            let seconds = seconds.trim().trim_matches('"').parse::<u64>().ok()?;
-            name.trim().eq_ignore_ascii_case("timeout").then_some(seconds)
-        })
-    });
-    timeout.map_or(IDLE_WITHOUT_HINT, |seconds| {
-        Duration::from_secs(seconds.saturating_sub(1)).min(LONGEST_IDLE)
-    })
 }
 
 /// A body of one frame that tells when it is first asked for: then the connection stands and
@@ -391,52 +367,12 @@ impl SystemResolver {
 }
 
 /// A lock that a panic elsewhere cannot poison: what it guards is whole at every step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long a connection may take new requests, so that DNS changes are seen under steady load.
-const LONGEST_USE: Duration = Duration::from_mins(1);
-/// How long the server's hint is remembered for an origin that is not called.
-const LONGEST_REMEMBERED: Duration = Duration::from_mins(10);
-const LONGEST_IDLE: Duration = Duration::from_mins(1);
-const IDLE_WITHOUT_HINT: Duration = Duration::from_millis(1500);
+/// In bytes.
+const LONGEST_DRAINED: u64 = 16 * 1024;
+/// What has been sent is here by then; what has not is not worth the wait.
+const LONGEST_DRAIN: Duration = Duration::from_millis(50);
 const LOOKUP_LOST: &str = "the lookup ended without a result";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn kept(hint: &str, milliseconds: u64) {
-        let hint = HeaderValue::from_str(hint).unwrap();
-        assert_eq!(idle_limit(Some(&hint)), Duration::from_millis(milliseconds));
-    }
-
-    #[test]
-    fn an_idle_connection_is_kept_a_second_less_than_the_server_says() {
-        kept("timeout=5", 4_000);
-        kept("timeout=5, max=100", 4_000);
-        kept("max=100, Timeout = \"5\"", 4_000);
-        kept("timeout=2", 1_000);
-    }
-
-    #[test]
-    fn it_is_kept_a_minute_at_most() {
-        kept("timeout=61", 60_000);
-        kept("timeout=18446744073709551615", 60_000);
-    }
-
-    #[test]
-    fn it_is_not_kept_where_that_leaves_nothing() {
-        kept("timeout=1", 0);
-        kept("timeout=0", 0);
-    }
-
-    #[test]
-    fn it_is_kept_a_second_and_a_half_where_the_server_says_nothing() {
-        assert_eq!(idle_limit(None), Duration::from_millis(1500));
-        kept("max=5", 1500);
-        kept("timeout=soon", 1500);
-    }
-}

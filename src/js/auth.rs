@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     auth::{
-        Auth, ClientCredentials, SharedSecret, SignedJwt, client_credentials,
+        Auth, ClientCredentials, Io, SharedSecret, SignedJwt, client_credentials,
         signed_jwt::{self, Claims},
     },
     error::ConfigError,
@@ -46,7 +46,7 @@ impl AuthHandle {
     /// The header's value, where it is ready.
     #[napi]
     pub fn peek(&self, now_ms: f64) -> Option<String> {
-        let peek = || self.auth.peek(config::now(now_ms)).map(header_value);
+        let peek = || self.auth.peek(config::now(now_ms)).map(|line| header_value(&line));
         // A panic is found again, and told, by waiting.
         catch_unwind(AssertUnwindSafe(peek)).ok().flatten()
     }
@@ -59,21 +59,20 @@ impl AuthHandle {
         now_ms: f64,
         environment: Vec<Option<String>>,
     ) -> napi::Result<Object<'env>> {
-        let auth = self.auth.clone();
         let now = config::now(now_ms);
-        let mut io = runtime::io(*env)?;
-        io.http = io.http.for_environment(config::tls_environment(environment));
-        let load = async move {
-            let lines = auth.headers(now, &io).await;
-            outcome(|| {
-                lines.map(|lines| lines.into_iter().next().map(header_value).unwrap_or_default())
-            })
+        let start = |io: &Io| {
+            let headers = self.auth.headers(now, io);
+            async {
+                let lines = headers.await;
+                let first = |lines: Vec<HeaderLine>| lines.first().map(header_value);
+                outcome(|| lines.map(|lines| first(lines).unwrap_or_default()))
+            }
         };
-        runtime::spawn(env, load, || Either::B(lost()))
+        runtime::spawn(env, config::tls_environment(environment), start, || Either::B(lost()))
     }
 }
 
-fn header_value(line: HeaderLine) -> String {
+fn header_value(line: &HeaderLine) -> String {
     line.value.expose().to_owned()
 }
 
@@ -115,21 +114,22 @@ impl ClaimsHandle {
     }
 }
 
-/// The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`.
+/// The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`; the audience as JSON too.
 #[napi]
 pub fn signed_jwt(
     issuer_has_sign: bool,
     audience: Unknown<'_>,
+    audience_json: Option<String>,
     ttl_seconds: Unknown<'_>,
 ) -> Outcome<ClaimsHandle> {
     let new = || -> Result<_, ConfigError> {
         if !issuer_has_sign {
             return Err(ConfigError::of_type("issuer", "must have a method sign"));
         }
-        let audience = config::string("audience", audience)?;
+        config::string("audience", audience)?;
         let ttl = config::unless_undefined(ttl_seconds);
         let ttl = ttl.map(|ttl| config::number("ttlSeconds", ttl)).transpose()?;
-        Claims::new(&audience, ttl)
+        Claims::new(audience_json.unwrap_or_default(), ttl)
     };
     outcome(|| new().map(|claims| ClaimsHandle { claims }))
 }

@@ -16,7 +16,7 @@ use super::{
     runtime,
 };
 use crate::{
-    auth::Auth,
+    auth::{Auth, Io},
     error::ConfigError,
     remote_token_issuer::{
         Call, CallAuth, Config, Given, GivenValue, IssueError, RemoteTokenIssuer, internal_error,
@@ -75,12 +75,6 @@ impl RemoteIssuerHandle {
         self.issuer.is_https()
     }
 
-    /// Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw.
-    #[napi]
-    pub fn unsendable(&self, reason: String) -> ErrorRecord {
-        unsendable(reason).into()
-    }
-
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
     #[napi(ts_return_type = "Promise<string | ErrorRecord>")]
     pub fn issue<'env>(
@@ -92,9 +86,8 @@ impl RemoteIssuerHandle {
         now_ms: f64,
         environment: Vec<Option<String>>,
     ) -> napi::Result<Object<'env>> {
-        let issuer = self.issuer.clone();
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
-        let given = Call {
+        let call = Call {
             body,
             auth: match (given, auth) {
                 (Some(given), _) => CallAuth::Given(given.wait()),
@@ -102,14 +95,22 @@ impl RemoteIssuerHandle {
             },
             now: config::now(now_ms),
         };
-        let mut io = runtime::io(*env)?;
-        io.http = io.http.for_environment(config::tls_environment(environment));
-        let call = async move {
-            let result = issuer.issue(given, &io).await;
-            outcome(|| result)
+        let start = |io: &Io| {
+            let issued = self.issuer.issue(call, io);
+            async {
+                let result = issued.await;
+                outcome(|| result)
+            }
         };
-        runtime::spawn(env, call, || Either::B(internal_error().into()))
+        let lost = || Either::B(internal_error().into());
+        runtime::spawn(env, config::tls_environment(environment), start, lost)
     }
+}
+
+/// Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw.
+#[napi(js_name = "unsendable")]
+pub fn unsendable_params(reason: String) -> ErrorRecord {
+    unsendable(reason).into()
 }
 
 /// What a caller's `auth` gives, on its way to a call that waits for it.

@@ -21,7 +21,11 @@ use napi::{
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-use crate::{auth::Io, http::Client, signing_pool::SigningPool};
+use crate::{
+    auth::Io,
+    http::{Client, tls::TlsEnvironment},
+    signing_pool::SigningPool,
+};
 
 thread_local! {
     /// There is one environment a thread, however often the addon is loaded into it.
@@ -36,23 +40,34 @@ struct Environment {
     ended: mpsc::Receiver<()>,
 }
 
-/// What a call waits on in this environment; starts it at the first call.
-pub fn io(env: Env) -> napi::Result<Io> {
-    with(env, |environment| environment.io.clone())
-}
-
-/// A promise of what `future` gives, or of `lost()` where it panics.
-pub fn spawn<T: ToNapiValue + Send + 'static>(
+/// A promise of what the call gives that `start` begins, or of `lost()` where it panics.
+///
+/// `start` runs at once, on this thread: so calls find what earlier calls began.
+pub fn spawn<T, F>(
     env: &Env,
-    future: impl Future<Output = T> + Send + 'static,
+    tls: TlsEnvironment,
+    start: impl FnOnce(&Io) -> F,
     lost: fn() -> T,
-) -> napi::Result<Object<'_>> {
-    let (handle, http) =
-        with(*env, |environment| (environment.handle.clone(), environment.io.http.clone()))?;
+) -> napi::Result<Object<'_>>
+where
+    T: ToNapiValue + Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let (handle, mut io) =
+        with(*env, |environment| (environment.handle.clone(), environment.io.clone()))?;
+    io.http = io.http.for_environment(tls);
     let (deferred, promise) = env.create_deferred()?;
+    let started = {
+        let _entered = handle.enter();
+        catch_unwind(AssertUnwindSafe(|| start(&io))).ok()
+    };
     handle.spawn(async move {
-        let value = Caught(pin!(future)).await.unwrap_or_else(lost);
-        let warnings = http.take_warnings();
+        let value = match started {
+            Some(future) => Caught(pin!(future)).await,
+            None => None,
+        };
+        let value = value.unwrap_or_else(lost);
+        let warnings = io.http.take_warnings();
         deferred.resolve(move |env| {
             for warning in warnings {
                 warn(env, &warning);

@@ -43,9 +43,9 @@ impl<'a> Section<'a> {
     /// The body decoded, its line breaks in whatever form.
     pub fn der(self) -> Result<Zeroizing<Vec<u8>>, Found> {
         let mut base64 = Zeroizing::new(String::with_capacity(self.body.len()));
-        for (i, part) in self.body.split('\\').enumerate() {
-            let part = if i == 0 { part } else { part.strip_prefix(['n', 'r']).unwrap_or(part) };
-            base64.extend(part.split_whitespace());
+        // The first part follows no backslash, but begins with a blank, or the M of all DER.
+        for part in self.body.split('\\') {
+            base64.extend(part.strip_prefix(['n', 'r']).unwrap_or(part).split_whitespace());
         }
         let der = BASE64_STANDARD_NO_PAD.decode(base64.trim_end_matches('='));
         der.map(Zeroizing::new).map_err(|_| Found::Damaged)

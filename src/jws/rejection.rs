@@ -79,3 +79,55 @@ impl From<Rejection> for Cause {
         Self { message: rejection.to_string(), code: Some(rejection.code()), ..Self::default() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejections_are_worded_and_coded_as_jose_does() {
+        let invalid = "ERR_JWS_INVALID";
+        let claim = "ERR_JWT_CLAIM_VALIDATION_FAILED";
+        for (rejection, message, code, claim) in [
+            (Rejection::Malformed, "Invalid Compact JWS", invalid, None),
+            (
+                Rejection::AlgorithmNotAllowed,
+                "\"alg\" (Algorithm) Header Parameter value not allowed",
+                "ERR_JOSE_ALG_NOT_ALLOWED",
+                None,
+            ),
+            (
+                Rejection::Critical,
+                "\"crit\" (Critical) Header Parameter is not supported",
+                invalid,
+                None,
+            ),
+            (
+                Rejection::Signature,
+                "signature verification failed",
+                "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+                None,
+            ),
+            (
+                Rejection::NotAnObject,
+                "JWT Claims Set must be a top-level JSON object",
+                "ERR_JWT_INVALID",
+                None,
+            ),
+            (Rejection::NotANumber("iat"), "\"iat\" claim must be a number", claim, Some("iat")),
+            (
+                Rejection::Expired,
+                "\"exp\" claim timestamp check failed",
+                "ERR_JWT_EXPIRED",
+                Some("exp"),
+            ),
+            (Rejection::NotYetValid, "\"nbf\" claim timestamp check failed", claim, Some("nbf")),
+        ] {
+            let message = message.to_owned();
+            let cause = Cause { message: message.clone(), code: Some(code), ..Cause::default() };
+            assert_eq!(Cause::from(rejection), cause);
+            let error = PlainError { message, code: Some(code), claim, cause: None };
+            assert_eq!(PlainError::from(rejection), error);
+        }
+    }
+}

@@ -54,8 +54,8 @@ fn unwrap(der: &[u8]) -> Result<&[u8], Found> {
         let (info, _) = element(SEQUENCE, der)?;
         let (algorithm, key) = element(SEQUENCE, after_version(info))?;
         let (oid, _) = element(OBJECT_IDENTIFIER, algorithm)?;
-        // A bit string's first byte counts the bits of its last that do not belong to it: none.
-        let bits = || element(BIT_STRING, key)?.0.strip_prefix(&[0]);
+        // The first byte of a bit string counts the unused bits of its last.
+        let bits = || element(BIT_STRING, key)?.0.get(1..);
         Some((oid, element(OCTET_STRING, key).map(|(key, _)| key).or_else(bits)?))
     };
     let (oid, key) = read().ok_or(Found::Damaged)?;
@@ -97,9 +97,8 @@ fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
         short @ 0..0x80 => (short, rest),
         long => {
             let (bytes, rest) = rest.split_at_checked(long - 0x80)?;
-            let length = bytes.iter().try_fold(0_usize, |length, byte| {
-                length.checked_mul(0x100)?.checked_add(usize::from(*byte))
-            })?;
+            // A length beyond all memory is a wrong one, whatever is left of it.
+            let length = bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
             (length, rest)
         }
     };
