@@ -71,8 +71,6 @@ export declare class RemoteIssuer {
   get asks(): boolean
   /** True where calls need the environment's TLS settings. */
   get isHttps(): boolean
-  /** Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw. */
-  unsendable(reason: string): ErrorRecord
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
   issue(strategy: Auth | undefined | null, given: GivenHandle | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord>
 }
@@ -124,8 +122,11 @@ export declare function remoteTokenIssuer(url: unknown, timeoutMs: unknown, idem
 /** `sharedSecretAuth` */
 export declare function sharedSecret(headerName: unknown, secret: unknown): Outcome<Auth>
 
-/** The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`. */
-export declare function signedJwt(issuerHasSign: boolean, audience: unknown, ttlSeconds: unknown): Outcome<Claims>
+/** The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`; the audience as JSON too. */
+export declare function signedJwt(issuerHasSign: boolean, audience: unknown, audienceJson: string | undefined | null, ttlSeconds: unknown): Outcome<Claims>
+
+/** Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw. */
+export declare function unsendable(reason: string): ErrorRecord
 
 /** `validateKey0Token`: the payload as JSON. */
 export declare function validateKey0Token(authHeader: unknown, secret: unknown, publicKey: unknown, algorithm: unknown, nowMs: number): Outcome<string>

@@ -851,5 +851,6 @@ module.exports.clientCredentials = nativeBinding.clientCredentials
 module.exports.remoteTokenIssuer = nativeBinding.remoteTokenIssuer
 module.exports.sharedSecret = nativeBinding.sharedSecret
 module.exports.signedJwt = nativeBinding.signedJwt
+module.exports.unsendable = nativeBinding.unsendable
 module.exports.validateKey0Token = nativeBinding.validateKey0Token
 module.exports.validateToken = nativeBinding.validateToken

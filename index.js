@@ -6,11 +6,18 @@
  * and `JSON.stringify` run here. Rules, limits, defaults and sentences are in Rust.
  *
  * @import * as Types from "./index.js"
- * @import { Auth, Given, Issuer, RemoteIssuer } from "./binding.js"
+ * @import { Auth, Given, Issuer } from "./binding.js"
  */
 
 const binding = require("./binding.js");
-const { Key0Error, readable, setKey0ErrorClass, toError, told, unwrap } = require("./lib/errors.js");
+const {
+  Key0Error,
+  readable,
+  setKey0ErrorClass,
+  toError,
+  told,
+  unwrap,
+} = require("./lib/errors.js");
 
 /**
  * The native strategy behind a provider made here, where it can stand for the provider.
@@ -35,14 +42,18 @@ function sharedSecretAuth(headerName, secret) {
 /** @type {typeof Types.signedJwtAuth} */
 function signedJwtAuth(issuer, audience, ttlSeconds) {
   const signs = typeof readable("issuer", () => issuer?.sign) === "function";
-  const claims = unwrap(binding.signedJwt(signs, audience, ttlSeconds));
-  const native = readable("issuer", () => /** @type {any} */ (issuer)[NATIVE]);
+  const native = readable("issuer", () => /** @type {any} */ (issuer)?.[NATIVE]);
+  // What another's issuer takes for a lifetime is its own business.
+  const checked = native ? ttlSeconds : undefined;
+  const json = typeof audience === "string" ? JSON.stringify(audience) : undefined;
+  const claims = unwrap(binding.signedJwt(signs, audience, json, checked));
+  const lifetime = ttlSeconds === undefined ? claims.ttlSeconds : ttlSeconds;
   const strategy = native && claims.signedBy(native);
   // A `sign` that somebody put in place of ours, a spy's or a subclass's, is always called.
   const own = () => (strategy && issuer.sign === sign ? strategy : undefined);
   const headers = async () => {
     if (own()) return { Authorization: await authorization(strategy) };
-    const signed = await issuer.sign(JSON.parse(claims.json()), claims.ttlSeconds);
+    const signed = await issuer.sign(JSON.parse(claims.json()), lifetime);
     return { Authorization: unwrap(binding.bearer(signed?.token)) };
   };
   strategies.set(headers, own);
@@ -94,7 +105,7 @@ function createRemoteTokenIssuer(config) {
           given.rejected(...told(error));
         });
     }
-    const body = stringified(issuer, params);
+    const body = stringified(params);
     const reads = issuer.isHttps || strategy?.isHttps || given;
     const outcome = await issuer.issue(
       strategy ?? null,
@@ -113,7 +124,10 @@ class AccessTokenIssuer {
   constructor(config) {
     const [secret, privateKey, algorithm] =
       typeof config === "string" ? [config] : read(config, "secret", "privateKey", "algorithm");
-    const value = unwrap(binding.accessTokenIssuer(secret, privateKey, algorithm));
+    const value = unwrap(
+      // The SDK calls an empty field a missing one, and an empty string too short.
+      binding.accessTokenIssuer(config === "" ? "" : secret || undefined, privateKey, algorithm),
+    );
     Object.defineProperty(this, NATIVE, { value });
   }
 
@@ -197,21 +211,20 @@ async function authorization(strategy) {
  */
 function give(given, headers) {
   if (typeof headers !== "object" || headers === null) return given.other(headers);
-  const isIterated = /^\[object (Map|Headers)\]$/.test(toString.call(headers));
+  const isIterated = /^\[object (Map|Headers)\]$/.test(tag.call(headers));
   /** @type {[unknown, unknown][]} */
   const entries = isIterated ? [...headers] : Object.entries(headers);
-  given.headers(entries.flatMap(([name, value]) => [name, Array.isArray(value) ? `${value}` : value]));
+  given.headers(
+    entries.flatMap(([name, value]) => [name, Array.isArray(value) ? `${value}` : value]),
+  );
 }
 
-/**
- * @param {RemoteIssuer} issuer
- * @param {unknown} params
- */
-function stringified(issuer, params) {
+/** @param {unknown} params */
+function stringified(params) {
   try {
     return JSON.stringify(params);
   } catch (error) {
-    throw toError(issuer.unsendable(told(error)[1]));
+    throw toError(binding.unsendable(told(error)[1]));
   }
 }
 
@@ -252,7 +265,7 @@ function environment() {
   ];
 }
 
-const { toString } = Object.prototype;
+const { toString: tag } = Object.prototype;
 
 module.exports = {
   AccessTokenIssuer,

@@ -133,10 +133,10 @@ function readable(field, read) {
  * @param {object} prototype
  */
 function inherits(value, prototype) {
-  return typeof value === "object" && value !== null && isPrototypeOf.call(prototype, value);
+  return typeof value === "object" && value !== null && isAbove.call(prototype, value);
 }
 
-const { isPrototypeOf } = Object.prototype;
+const { isPrototypeOf: isAbove } = Object.prototype;
 const PLAIN = { Error, TypeError, RangeError };
 
 module.exports = { Key0Error, readable, setKey0ErrorClass, toError, told, unwrap };

@@ -1,0 +1,370 @@
+/**
+ * Key0's auth helpers in Rust, with the names and shapes of the Key0 SDK (`@key0ai/key0`). Signing,
+ * verifying and caching read `Date.now()`; deadlines are real time.
+ *
+ * @packageDocumentation
+ */
+
+/** Gives the headers to put on one outbound request; may be none. */
+export type AuthHeaderProvider = () => Promise<Record<string, string>>;
+
+/**
+ * No authentication: local development, trusted networks, public endpoints.
+ *
+ * @returns a provider of `{}`
+ * @example
+ * ```ts
+ * import { noAuth } from "@key0ai/native";
+ * const headers = await noAuth()(); // {}
+ * ```
+ */
+export function noAuth(): AuthHeaderProvider;
+
+/**
+ * A constant header, for services that share an API key. The provider gives name and value as
+ * they are; blanks and line breaks at the value's ends are dropped when it is sent, as `fetch`
+ * does.
+ *
+ * @param headerName an HTTP token (RFC 9110 §5.6.2), e.g. `"X-Internal-Auth"`
+ * @param secret characters up to U+00FF, no NUL, no line break inside; may be empty
+ * @returns a provider of `{ [headerName]: secret }`, a fresh object at each call
+ * @throws TypeError that names the argument, never the secret, where one is unusable or no string
+ * @example
+ * ```ts
+ * import { sharedSecretAuth } from "@key0ai/native";
+ * const auth = sharedSecretAuth("X-Internal-Auth", process.env.BACKEND_SECRET!);
+ * const headers = await auth();
+ * ```
+ */
+export function sharedSecretAuth(headerName: string, secret: string): AuthHeaderProvider;
+
+/**
+ * A short-lived JWT, signed anew for each request (RFC 6750 §2.1). Its claims are
+ * `sub: "key0-service"`, `jti` (a random UUID), `resourceId: audience`, `planId: "system"`,
+ * `txHash: "system-auth"`, `iat` and `exp = iat + ttlSeconds`.
+ *
+ * @param issuer our {@link AccessTokenIssuer}, or any object with `sign(claims, ttlSeconds)` that
+ * gives `{ token }` or a promise of it: the SDK's issuer, an HSM. It is called as a method, in the
+ * caller's async context, and its error is passed on unchanged
+ * @param audience becomes the claim `resourceId`
+ * @param ttlSeconds lifetime in seconds. Default: 60
+ * @returns a provider of `{ Authorization: "Bearer <jwt>" }`
+ * @throws TypeError or RangeError that names `issuer` or `ttlSeconds`
+ * @example
+ * ```ts
+ * import { AccessTokenIssuer, signedJwtAuth } from "@key0ai/native";
+ * const issuer = new AccessTokenIssuer(process.env.ACCESS_TOKEN_SECRET!);
+ * const { Authorization } = await signedJwtAuth(issuer, "https://backend.internal", 30)();
+ * ```
+ */
+export function signedJwtAuth(
+  issuer: { sign(claims: TokenClaims, ttlSeconds: number): TokenResult | PromiseLike<TokenResult> },
+  audience: string,
+  ttlSeconds?: number,
+): AuthHeaderProvider;
+
+/** What {@link oauthClientCredentialsAuth} takes; read once, at creation. */
+export type OAuthClientCredentialsConfig = {
+  /** The token endpoint, http or https. */
+  tokenUrl: string | URL;
+  /** Sent as `client_id`. */
+  clientId: string;
+  /** Sent as `client_secret`, byte for byte. */
+  clientSecret: string;
+  /** Sent as `scope`, joined by blanks (RFC 6749 §3.3); none unless given. */
+  scopes?: string[];
+  /** Sent as `audience`, which Auth0 and others ask for; none unless given. */
+  audience?: string;
+};
+
+/**
+ * An access token by the client credentials grant (RFC 6749 §4.4). It is kept in memory and
+ * fetched anew 10 seconds before its end. Callers that arrive during a fetch share it; a failure
+ * is not remembered. A fetch has 10 seconds, its answer's body included.
+ *
+ * @returns a provider of `{ Authorization: "Bearer <access_token>" }`. It rejects with
+ * {@link Key0Error} `INTERNAL_ERROR`, 500, `Failed to authenticate via OAuth: …`
+ * @throws TypeError that names the field of `config`
+ * @example
+ * ```ts
+ * import { oauthClientCredentialsAuth } from "@key0ai/native";
+ * const auth = oauthClientCredentialsAuth({
+ *   tokenUrl: "https://tenant.auth0.com/oauth/token",
+ *   clientId: process.env.CLIENT_ID!,
+ *   clientSecret: process.env.CLIENT_SECRET!,
+ *   audience: "https://backend.internal",
+ * });
+ * ```
+ */
+export function oauthClientCredentialsAuth(
+  config: OAuthClientCredentialsConfig,
+): AuthHeaderProvider;
+
+/** What the SDK's engine asks a token for. Fields that callers add are sent too. */
+export type IssueTokenParams = {
+  readonly requestId: string;
+  /** Also sent as `Idempotency-Key`: the engine may repeat a call that the backend has served. */
+  readonly challengeId: string;
+  readonly resourceId: string;
+  readonly planId: string;
+  readonly txHash: string;
+};
+
+/** What the buyer gets. */
+export type TokenIssuanceResult = {
+  /** As the backend answered it: any truthy JSON value passes, typed as what most answer. */
+  readonly token: string;
+  /** `"Bearer"` where the backend names none. */
+  readonly tokenType?: string;
+};
+
+/** What {@link createRemoteTokenIssuer} takes; read once, at creation. */
+export type RemoteTokenIssuerConfig = {
+  /** The backend's endpoint, http or https. Credentials in it become `Authorization: Basic …`. */
+  url: string | URL;
+  /** Milliseconds for the whole call, auth and the answer's body included. Default: 10000. */
+  timeoutMs?: number;
+  /** Headers for the request: a strategy of this package or a function of yours. */
+  auth?: AuthHeaderProvider;
+  /** `false` leaves `Idempotency-Key: <challengeId>` out. Default: `true`. */
+  idempotencyKey?: boolean;
+  /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. */
+  secret?: string;
+  /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. Default: `"X-Internal-Auth"`. */
+  headerName?: string;
+};
+
+/**
+ * A `fetchResourceCredentials` callback that lets a backend issue the token: it POSTs the params
+ * as JSON and expects `{ token, tokenType? }`. The POST is written once, and once more for each 307
+ * or 308 that asks for it; nothing else repeats it.
+ *
+ * @returns the callback. It never throws, and rejects with {@link Key0Error}
+ * `TOKEN_ISSUE_TIMEOUT` (504) past `timeoutMs`, else with `TOKEN_ISSUE_FAILED` (502): a status
+ * beyond 2xx, no `token`, or `Network error: …`. A `Key0Error` of `auth` passes unchanged
+ * @throws TypeError or RangeError that names the field of `config`
+ * @example
+ * ```ts
+ * import { createRemoteTokenIssuer, sharedSecretAuth } from "@key0ai/native";
+ * const fetchResourceCredentials = createRemoteTokenIssuer({
+ *   url: "https://backend.internal/issue",
+ *   timeoutMs: 5_000,
+ *   auth: sharedSecretAuth("X-Internal-Auth", process.env.BACKEND_SECRET!),
+ * });
+ * // createKey0({ config: { fetchResourceCredentials, … }, … })
+ * ```
+ */
+export function createRemoteTokenIssuer(
+  config: RemoteTokenIssuerConfig,
+): (params: IssueTokenParams) => Promise<TokenIssuanceResult>;
+
+/** The claims of an access token; others may be added and are kept. */
+export type TokenClaims = {
+  sub: string;
+  jti: string;
+  resourceId: string;
+  planId: string;
+  txHash: string;
+};
+
+/** A signed token, compact (RFC 7515 §7.1). */
+export type TokenResult = { token: string };
+
+/** What {@link AccessTokenIssuer} takes. Fields that the algorithm does not use may be anything. */
+export type AccessTokenIssuerConfig = {
+  /** HS256: 32 characters or more, as its UTF-8 bytes, never trimmed. */
+  secret?: string;
+  /** RS256: an RSA key of 2048 bits or more as PEM, PKCS#8 or PKCS#1; `\n` may be escaped. */
+  privateKey?: string;
+  /** RFC 7518 §3.2, §3.3. Default: `"HS256"`. */
+  algorithm?: "HS256" | "RS256";
+};
+
+/**
+ * Signs and verifies access tokens (RFC 7519).
+ *
+ * @example
+ * ```ts
+ * import { AccessTokenIssuer } from "@key0ai/native";
+ * const issuer = new AccessTokenIssuer(process.env.ACCESS_TOKEN_SECRET!);
+ * const { token } = await issuer.sign(
+ *   { sub: "r-1", jti: "c-1", resourceId: "photo-7", planId: "basic", txHash: "0xabc" },
+ *   3600,
+ * );
+ * const { resourceId, exp } = await issuer.verify(token);
+ * ```
+ */
+export class AccessTokenIssuer {
+  /**
+   * @param config a secret, which means HS256, or the fields
+   * @throws Error where the key is missing, too short, or not of the algorithm's kind
+   */
+  constructor(config: string | AccessTokenIssuerConfig);
+
+  /**
+   * @param claims `sub` and `jti` must be strings; `iat` and `exp` are replaced
+   * @param ttlSeconds finite; `exp = iat + ttlSeconds`
+   * @returns a promise that rejects with a TypeError or RangeError that names the argument
+   */
+  sign<Claims extends TokenClaims>(claims: Claims, ttlSeconds: number): Promise<TokenResult>;
+
+  /**
+   * Verifies an HS256 token; an RS256 issuer rejects, for it holds no public key.
+   *
+   * @returns the claims, or a rejection with an Error whose `code` is `ERR_JWT_EXPIRED` or
+   * `ERR_JWT_CLAIM_VALIDATION_FAILED` (both with `claim`), `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`,
+   * `ERR_JWS_INVALID`, `ERR_JWT_INVALID` or `ERR_JOSE_ALG_NOT_ALLOWED`
+   */
+  verify(token: string): Promise<TokenClaims & { iat: number; exp: number }>;
+
+  /**
+   * Verifies with the own secret, then with each of the others, in order: for rotation.
+   *
+   * @param fallbackSecrets empty ones, and what is no string, are skipped
+   */
+  verifyWithFallback(
+    token: string,
+    fallbackSecrets: readonly (string | null | undefined)[],
+  ): Promise<TokenClaims & { iat: number; exp: number }>;
+}
+
+/** The claims of a verified token. Times are seconds since 1970 (RFC 7519 §4.1). */
+export type AccessTokenPayload = {
+  readonly sub: string;
+  readonly jti: string;
+  readonly resourceId: string;
+  readonly planId: string;
+  readonly txHash: string;
+  iss?: string;
+  aud?: string | string[];
+  nbf?: number;
+  iat?: number;
+  exp?: number;
+  [claim: string]: unknown;
+};
+
+/** {@link AccessTokenPayload} by the name that {@link validateKey0Token} has for it. */
+export type ValidatorAccessTokenPayload = AccessTokenPayload;
+
+/** What {@link validateKey0Token} takes. */
+export type ValidatorConfig = {
+  /** HS256: the issuer's secret. */
+  secret?: string;
+  /** RS256: the issuer's public key as PEM. */
+  publicKey?: string;
+  /** The only one that is accepted. Default: `"HS256"`. */
+  algorithm?: "HS256" | "RS256";
+};
+
+/**
+ * Verifies the token of a request, for backends. No leeway; a token without `exp` never ends.
+ *
+ * @param authHeader the `Authorization` header: exactly `Bearer ` and a token (RFC 6750 §2.1)
+ * @returns the claims, or a rejection with an Error: `Missing or malformed Authorization header`,
+ * `Token expired`, `Invalid token: missing claim <name>`, `Invalid token signature` (with the
+ * reason in `cause`), or what is wrong with `config`
+ * @example
+ * ```ts
+ * import { validateKey0Token } from "@key0ai/native";
+ * export async function resourceOf(request: Request) {
+ *   const config = { algorithm: "RS256", publicKey: process.env.KEY0_PUBLIC_KEY! } as const;
+ *   return (await validateKey0Token(request.headers.get("authorization"), config)).resourceId;
+ * }
+ * ```
+ */
+export function validateKey0Token(
+  authHeader: string | null | undefined,
+  config: ValidatorConfig,
+): Promise<ValidatorAccessTokenPayload>;
+
+/** What {@link validateToken} takes. */
+export type ValidateAccessTokenConfig = { readonly secret: string };
+
+/**
+ * Verifies the HS256 token of a request, for servers that run the SDK.
+ *
+ * @param authHeader the `Authorization` header: exactly `Bearer ` and a token (RFC 6750 §2.1)
+ * @returns the claims, or a rejection with {@link Key0Error} 401: `INVALID_REQUEST`
+ * (`Missing or malformed Authorization header`, `Invalid access token`) or `CHALLENGE_EXPIRED`
+ * (`Access token expired`)
+ * @example
+ * ```ts
+ * import { validateToken } from "@key0ai/native";
+ * export async function resourceOf(request: Request) {
+ *   const secret = process.env.ACCESS_TOKEN_SECRET!;
+ *   return (await validateToken(request.headers.get("authorization"), { secret })).resourceId;
+ * }
+ * ```
+ */
+export function validateToken(
+  authHeader: string | null | undefined,
+  config: ValidateAccessTokenConfig,
+): Promise<AccessTokenPayload>;
+
+/** Every code of the SDK. */
+export type Key0ErrorCode =
+  | "TIER_NOT_FOUND"
+  | "CHALLENGE_NOT_FOUND"
+  | "CHALLENGE_EXPIRED"
+  | "CHAIN_MISMATCH"
+  | "AMOUNT_MISMATCH"
+  | "TX_UNCONFIRMED"
+  | "TX_ALREADY_REDEEMED"
+  | "PROOF_ALREADY_REDEEMED"
+  | "INVALID_REQUEST"
+  | "INVALID_PROOF"
+  | "CHALLENGE_NOT_PAID"
+  | "PAYMENT_FAILED"
+  | "ADAPTER_ERROR"
+  | "TOKEN_ISSUE_FAILED"
+  | "TOKEN_ISSUE_TIMEOUT"
+  | "INTERNAL_ERROR";
+
+/**
+ * A failed call. Once {@link setKey0ErrorClass} has named the SDK's class, errors of this package
+ * are instances of it too, and errors of that class pass `instanceof Key0Error`.
+ */
+export class Key0Error extends Error {
+  /** @param httpStatus what the SDK's HTTP integrations answer. Default: 400 */
+  constructor(
+    code: Key0ErrorCode,
+    message: string,
+    httpStatus?: number,
+    details?: Record<string, unknown>,
+  );
+
+  readonly code: Key0ErrorCode;
+  readonly httpStatus: number;
+  readonly details: Record<string, unknown> | undefined;
+
+  /**
+   * The low-level reason: Node's `code` for it (`"ECONNREFUSED"`, …), jose's (`"ERR_JWT_EXPIRED"`,
+   * …) or the HTTP `status`; and `sent`, `false` only where certainly no byte of the request left.
+   */
+  readonly cause?: Error & { code?: string; status?: number; sent?: boolean };
+
+  /** What the buyer may read: neither the cause nor the stack. */
+  toJSON(): {
+    type: "Error";
+    code: Key0ErrorCode;
+    message: string;
+    details?: Record<string, unknown>;
+  };
+}
+
+/**
+ * Names the SDK's `Key0Error`, so that the SDK's engine knows errors of this package, earlier ones
+ * included. Another class replaces the first.
+ *
+ * @throws TypeError for what is no error class, for `Error`, and for this package's own class or
+ * one derived from it; nothing is changed then
+ * @example
+ * ```ts
+ * import { Key0Error } from "@key0ai/key0";
+ * import { setKey0ErrorClass } from "@key0ai/native";
+ * setKey0ErrorClass(Key0Error);
+ * ```
+ */
+export function setKey0ErrorClass(
+  errorClass: new (...args: never[]) => Error & { code: string; httpStatus: number },
+): void;
