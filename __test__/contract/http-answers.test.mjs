@@ -1,0 +1,218 @@
+// @ts-check
+/** HTTP, for both: how an answer's head, framing, coding and text are read. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import zlib from "node:zlib";
+import { createRemoteTokenIssuer } from "../../index.mjs";
+import { issueFailed, rejectsWith } from "../support/errors.mjs";
+import { EXCHANGES, ISSUER } from "../support/exchanges.mjs";
+import { PAYMENT } from "../support/payment.mjs";
+import { answer, answerAndClose, rawServer } from "../support/server.mjs";
+
+/**
+ * The token that comes of these bytes, after which the connection is closed.
+ *
+ * @param {any} t
+ * @param {string | Buffer} bytes
+ */
+async function tokenOf(t, bytes) {
+  const server = await rawServer(t, answerAndClose(bytes));
+  const { token } = await createRemoteTokenIssuer({ url: server.url })(PAYMENT);
+  assert.equal(server.requests.length, 1);
+  return token;
+}
+
+/**
+ * Asserts that these bytes are a network error.
+ *
+ * @param {any} t
+ * @param {string | Buffer} bytes
+ * @param {RegExp} [message]
+ */
+async function refuses(t, bytes, message = /^Network error: ./) {
+  const server = await rawServer(t, answerAndClose(bytes));
+  const call = createRemoteTokenIssuer({ url: server.url })(PAYMENT);
+  await rejectsWith(call, issueFailed(message, { sent: true }));
+  assert.equal(server.requests.length, 1);
+}
+
+const GOOD = ISSUER.good;
+const OK = `HTTP/1.1 200 OK\r\nContent-Length: ${GOOD.length}\r\n\r\n${GOOD}`;
+const withLines = (/** @type {string} */ lines) => OK.replace("\r\n", `\r\n${lines}`);
+
+describe("an answer's head", () => {
+  // What `fetch` takes, tried on Node 20.
+  /** @type {[string, string | Buffer][]} */
+  const heads = [
+    ["2,000 header lines", withLines("A: b\r\n".repeat(1_999))],
+    ["a folded line", withLines("X-A: a\r\n b\r\n\tc\r\n")],
+    ["a blank before the colon", withLines("X-A : a\r\n")],
+    ["a value of 15,000 bytes", withLines(`X-A: ${"a".repeat(15_000)}\r\n`)],
+    ["an empty value", withLines("X-A:\r\n")],
+    ["an empty name", withLines(": a\r\n")],
+    ["Latin-1 in a value", withLines("X-A: \xe9\x80\xff\r\n")],
+    ["UTF-8 in a value", Buffer.from(withLines("X-A: é密\r\n"))],
+    ["no reason", OK.replace(" OK", "")],
+    ["Latin-1 in the reason", OK.replace("OK", "\xe9")],
+    ["an empty line before it", `\r\n${OK}`],
+    ["another content type", withLines("Content-Type: text/html; charset=utf-16\r\n")],
+  ];
+  for (const [name, bytes] of heads) {
+    it(`may have ${name}`, async (t) => {
+      assert.equal(await tokenOf(t, bytes), "t");
+    });
+  }
+
+  it("that is no HTTP is a network error", async (t) => {
+    await refuses(t, "SSH-2.0-OpenSSH_9.6\r\n");
+    await refuses(t, "\x15\x03\x01\x00\x02\x02\x46");
+  });
+});
+
+for (const { name, good, call, gives, refused } of EXCHANGES) {
+  // B22
+  describe(`answers before the answer, to ${name}`, () => {
+    const early =
+      "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" +
+      "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+
+    it("are skipped in one write with it", async (t) => {
+      const server = await rawServer(t, Buffer.concat([Buffer.from(early), answer(good)]));
+      assert.deepEqual(await call(server.url), gives);
+      assert.equal(server.requests.length, 1);
+    });
+
+    it("are skipped some time before it", async (t) => {
+      const server = await rawServer(t, async (connection) => {
+        await connection.request();
+        await connection.write(early);
+        setTimeout(() => connection.write(answer(good)), 50);
+      });
+      assert.deepEqual(await call(server.url), gives);
+      assert.equal(server.requests.length, 1);
+    });
+
+    it("are a failure by 101 alone, at once", async (t) => {
+      const server = await rawServer(t, "HTTP/1.1 101 Switching Protocols\r\n\r\n");
+      await rejectsWith(call(server.url), refused("101"));
+    });
+  });
+}
+
+describe("an answer's length", () => {
+  // B24
+  it("may be told by the connection's end, call by call", async (t) => {
+    for (const head of ["HTTP/1.0 200 OK", "HTTP/1.1 200 OK\r\nConnection: close"]) {
+      const server = await rawServer(t, answerAndClose(`${head}\r\n\r\n${GOOD}`));
+      const issue = createRemoteTokenIssuer({ url: server.url });
+      for (let i = 0; i < 3; i += 1) assert.equal((await issue(PAYMENT)).token, "t");
+      assert.equal(server.requests.length, 3);
+      assert.equal(server.connections.length, 3);
+    }
+  });
+
+  // B24
+  it("told by the connection's end is not told by its reset", async (t) => {
+    for (const head of ["HTTP/1.0 200 OK", "HTTP/1.1 200 OK\r\nConnection: close"]) {
+      const server = await rawServer(t, async (connection) => {
+        await connection.request();
+        await connection.write(`${head}\r\n\r\n${GOOD}`);
+        connection.reset();
+      });
+      const expected = issueFailed(/^Network error: ./, { code: "ECONNRESET", sent: true });
+      await rejectsWith(createRemoteTokenIssuer({ url: server.url })(PAYMENT), expected);
+      assert.equal(server.requests.length, 1);
+    }
+  });
+
+  const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  /** @type {[string, string][]} */
+  const chunked = [
+    ["", `d\r\n${GOOD}\r\n0\r\n\r\n`],
+    [", in pieces", `5\r\n${GOOD.slice(0, 5)}\r\n8\r\n${GOOD.slice(5)}\r\n0\r\n\r\n`],
+    [", with extensions and trailers", `D;a=b;c="d"\r\n${GOOD}\r\n0\r\nX-Trailer: a\r\n\r\n`],
+  ];
+  for (const [name, body] of chunked) {
+    it(`may be told by chunks${name}`, async (t) => {
+      assert.equal(await tokenOf(t, CHUNKED + body), "t");
+    });
+  }
+
+  // Each came with whole JSON: what is missing may have been the other half of a failure.
+  /** @type {[string, string][]} */
+  const cut = [
+    ["before its announced length", OK.replace(/Length: \d+/, "Length: 100")],
+    ["before its last chunk", `${CHUNKED}d\r\n${GOOD}\r\n`],
+    ["inside its last chunk", `${CHUNKED}d\r\n${GOOD}\r\n0\r\n`],
+    ["inside a chunk", `${CHUNKED}ff\r\n${GOOD}`],
+    ["in its head", "HTTP/1.1 200 OK\r\nContent-Le"],
+  ];
+  for (const [name, bytes] of cut) {
+    it(`is kept to: an answer that ends ${name} is a network error`, async (t) => {
+      await refuses(t, bytes);
+    });
+  }
+});
+
+describe("an answer's coding", () => {
+  /** @type {[string, string, (raw: Buffer) => Buffer][]} */
+  const codings = [
+    ["gzip", "gzip", zlib.gzipSync],
+    ["x-gzip", "x-gzip", zlib.gzipSync],
+    ["GZip, in any case", "GZip", zlib.gzipSync],
+    ["deflate, as zlib", "deflate", zlib.deflateSync],
+    ["deflate, raw", "deflate", zlib.deflateRawSync],
+    [
+      "gzip in two members",
+      "gzip",
+      (raw) => {
+        const members = [raw.subarray(0, 5), raw.subarray(5)];
+        return Buffer.concat(members.map((member) => zlib.gzipSync(member)));
+      },
+    ],
+    ["identity, which is none", "identity", (raw) => raw],
+  ];
+  for (const { name, good, call, gives } of EXCHANGES) {
+    for (const [coding, value, encode] of codings) {
+      it(`may be ${coding}, unasked, for ${name}`, async (t) => {
+        const body = encode(Buffer.from(good));
+        const server = await rawServer(
+          t,
+          answer(body, { headers: [`Content-Encoding: ${value}`] }),
+        );
+        assert.deepEqual(await call(server.url), gives);
+        assert.ok(!("accept-encoding" in server.requests[0].headers));
+      });
+    }
+  }
+
+  for (const coding of ["br", "zstd", "compress", "utf-8"]) {
+    it(`${coding} is an error that names it`, async (t) => {
+      const headers = [`Content-Encoding: ${coding}`];
+      const body = coding === "br" ? zlib.brotliCompressSync(GOOD) : GOOD;
+      await refuses(t, answer(body, { headers }), new RegExp(`^Network error: .*\\b${coding}\\b`));
+    });
+  }
+
+  /** @type {[string, string, Buffer][]} */
+  const broken = [
+    ["gzip that is none", "gzip", Buffer.from(GOOD)],
+    ["gzip that is cut", "gzip", zlib.gzipSync(GOOD).subarray(0, 15)],
+    ["gzip with a wrong checksum", "gzip", withWrongByte(zlib.gzipSync(GOOD), -8)],
+    ["deflate that is none", "deflate", Buffer.from(GOOD)],
+    ["deflate that is cut", "deflate", zlib.deflateSync(GOOD).subarray(0, 8)],
+    ["an empty gzip", "gzip", Buffer.alloc(0)],
+  ];
+  for (const [name, coding, body] of broken) {
+    it(`that is broken is a network error: ${name}`, async (t) => {
+      await refuses(t, answer(body, { headers: [`Content-Encoding: ${coding}`] }));
+    });
+  }
+
+  /** @param {Buffer} bytes @param {number} at */
+  function withWrongByte(bytes, at) {
+    const copy = Buffer.from(bytes);
+    copy[copy.length + at] ^= 0xff;
+    return copy;
+  }
+});

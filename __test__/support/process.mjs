@@ -1,0 +1,83 @@
+// @ts-check
+/** Scripts in a process of their own, for what ends, warns or reads the environment. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+/** The folder of the package: scripts run there and import `./index.mjs`. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/**
+ * @typedef {object} Ended
+ * @property {number | null} code
+ * @property {NodeJS.Signals | null} signal
+ * @property {string} stdout
+ * @property {string} stderr
+ * @property {number} ms From its start to its end.
+ */
+
+/**
+ * Runs an ES module's text in the package's folder, with `./index.mjs` there to import; ended by
+ * SIGKILL after `limitMs`.
+ *
+ * @typedef {object} Options
+ * @property {Record<string, string>} [env]
+ * @property {string[]} [args] The script's `process.argv.slice(1)`.
+ * @property {string[]} [nodeArgs]
+ * @property {number} [limitMs]
+ *
+ * @param {string} source
+ * @param {Options} [options]
+ * @returns {Promise<Ended>}
+ */
+export async function runScript(source, options = {}) {
+  const { env = {}, args = [], nodeArgs = [], limitMs = 20_000 } = options;
+  const started = performance.now();
+  const child = spawn(
+    process.execPath,
+    [...nodeArgs, "--input-type=module", "--eval", source, "--", ...args],
+    { cwd: ROOT, env: { ...cleanEnv(), ...env }, stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  const limit = setTimeout(() => child.kill("SIGKILL"), limitMs);
+  const [code, signal] = await new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (...ended) => resolve(ended));
+  });
+  clearTimeout(limit);
+  const ms = performance.now() - started;
+  return { code, signal, stdout: await stdout, stderr: await stderr, ms };
+}
+
+/**
+ * As {@link runScript}; asserts that the process ended by itself with status 0 and said nothing on
+ * stderr, and gives what it printed, read as JSON.
+ *
+ * @param {string} source
+ * @param {Options} [options]
+ * @returns {Promise<any>}
+ */
+export async function jsonOf(source, options) {
+  const ended = await runScript(source, options);
+  endedWell(ended);
+  assert.equal(ended.stderr, "");
+  return JSON.parse(ended.stdout);
+}
+
+/** Asserts that a process ended by itself with status 0. @param {Ended} ended */
+export function endedWell({ code, signal, stdout, stderr }) {
+  assert.deepEqual({ code, signal }, { code: 0, signal: null }, `${stdout}\n${stderr}`);
+}
+
+/** The environment without what would change how the child's network or test runner behaves. */
+function cleanEnv() {
+  const unwanted = /^(NODE_|SSL_CERT_|(https?|all|no)_proxy$)/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !unwanted.test(name)));
+}
+
+/** @param {import("node:stream").Readable} stream */
+async function collect(stream) {
+  let text = "";
+  for await (const chunk of stream.setEncoding("utf8")) text += chunk;
+  return text;
+}

@@ -1,0 +1,220 @@
+// Every shape of the contract's table, held equal to what index.d.ts says.
+import {
+  type AccessTokenIssuer,
+  type AccessTokenIssuerConfig,
+  type AccessTokenPayload,
+  type AuthHeaderProvider,
+  createRemoteTokenIssuer,
+  type IssueTokenParams,
+  type Key0Error,
+  type Key0ErrorCode,
+  noAuth,
+  type OAuthClientCredentialsConfig,
+  oauthClientCredentialsAuth,
+  type RemoteTokenIssuerConfig,
+  sharedSecretAuth,
+  type TokenClaims,
+  type TokenIssuanceResult,
+  type TokenResult,
+  type ValidateAccessTokenConfig,
+  type ValidatorAccessTokenPayload,
+  type ValidatorConfig,
+  validateKey0Token,
+  validateToken,
+} from "@key0ai/native";
+import { type Equal, holds } from "./equal.mjs";
+
+// the helper itself tells `readonly`, `?` and `any` apart
+holds<Equal<Equal<{ a: 1 }, { readonly a: 1 }>, false>>();
+holds<Equal<Equal<{ a: 1 }, { a?: 1 }>, false>>();
+holds<Equal<Equal<{ a: string }, { a: any }>, false>>();
+
+// AuthHeaderProvider
+holds<Equal<AuthHeaderProvider, () => Promise<Record<string, string>>>>();
+
+// IssueTokenParams, TokenIssuanceResult
+holds<
+  Equal<
+    IssueTokenParams,
+    {
+      readonly requestId: string;
+      readonly challengeId: string;
+      readonly resourceId: string;
+      readonly planId: string;
+      readonly txHash: string;
+    }
+  >
+>();
+holds<Equal<TokenIssuanceResult, { readonly token: string; readonly tokenType?: string }>>();
+
+// TokenClaims, TokenResult
+holds<
+  Equal<
+    TokenClaims,
+    { sub: string; jti: string; resourceId: string; planId: string; txHash: string }
+  >
+>();
+holds<Equal<TokenResult, { token: string }>>();
+
+// RemoteTokenIssuerConfig
+holds<
+  Equal<
+    RemoteTokenIssuerConfig,
+    {
+      url: string | URL;
+      timeoutMs?: number;
+      auth?: AuthHeaderProvider;
+      idempotencyKey?: boolean;
+      secret?: string;
+      headerName?: string;
+    }
+  >
+>();
+
+// AccessTokenPayload, ValidatorAccessTokenPayload
+type Payload = {
+  readonly sub: string;
+  readonly jti: string;
+  readonly resourceId: string;
+  readonly planId: string;
+  readonly txHash: string;
+  iss?: string;
+  aud?: string | string[];
+  nbf?: number;
+  iat?: number;
+  exp?: number;
+  [claim: string]: unknown;
+};
+holds<Equal<AccessTokenPayload, Payload>>();
+holds<Equal<ValidatorAccessTokenPayload, Payload>>();
+
+// ValidateAccessTokenConfig, ValidatorConfig, AccessTokenIssuerConfig
+holds<Equal<ValidateAccessTokenConfig, { readonly secret: string }>>();
+holds<
+  Equal<ValidatorConfig, { secret?: string; publicKey?: string; algorithm?: "HS256" | "RS256" }>
+>();
+holds<
+  Equal<
+    AccessTokenIssuerConfig,
+    { secret?: string; privateKey?: string; algorithm?: "HS256" | "RS256" }
+  >
+>();
+
+// OAuthClientCredentialsConfig
+holds<
+  Equal<
+    OAuthClientCredentialsConfig,
+    {
+      tokenUrl: string | URL;
+      clientId: string;
+      clientSecret: string;
+      scopes?: string[];
+      audience?: string;
+    }
+  >
+>();
+
+// Key0ErrorCode, Key0Error
+holds<
+  Equal<
+    Key0ErrorCode,
+    | "TIER_NOT_FOUND"
+    | "CHALLENGE_NOT_FOUND"
+    | "CHALLENGE_EXPIRED"
+    | "CHAIN_MISMATCH"
+    | "AMOUNT_MISMATCH"
+    | "TX_UNCONFIRMED"
+    | "TX_ALREADY_REDEEMED"
+    | "PROOF_ALREADY_REDEEMED"
+    | "INVALID_REQUEST"
+    | "INVALID_PROOF"
+    | "CHALLENGE_NOT_PAID"
+    | "PAYMENT_FAILED"
+    | "ADAPTER_ERROR"
+    | "TOKEN_ISSUE_FAILED"
+    | "TOKEN_ISSUE_TIMEOUT"
+    | "INTERNAL_ERROR"
+  >
+>();
+holds<
+  Equal<
+    Pick<Key0Error, "code" | "httpStatus" | "details">,
+    {
+      readonly code: Key0ErrorCode;
+      readonly httpStatus: number;
+      readonly details: Record<string, unknown> | undefined;
+    }
+  >
+>();
+holds<
+  Equal<
+    ReturnType<Key0Error["toJSON"]>,
+    { type: "Error"; code: Key0ErrorCode; message: string; details?: Record<string, unknown> }
+  >
+>();
+holds<
+  Equal<
+    ConstructorParameters<typeof Key0Error>,
+    [
+      code: Key0ErrorCode,
+      message: string,
+      httpStatus?: number | undefined,
+      details?: Record<string, unknown> | undefined,
+    ]
+  >
+>();
+holds<
+  Equal<NonNullable<Key0Error["cause"]>, Error & { code?: string; status?: number; sent?: boolean }>
+>();
+
+// the functions
+holds<Equal<typeof noAuth, () => AuthHeaderProvider>>();
+holds<Equal<typeof sharedSecretAuth, (headerName: string, secret: string) => AuthHeaderProvider>>();
+holds<
+  Equal<
+    typeof oauthClientCredentialsAuth,
+    (config: OAuthClientCredentialsConfig) => AuthHeaderProvider
+  >
+>();
+holds<
+  Equal<
+    typeof createRemoteTokenIssuer,
+    (config: RemoteTokenIssuerConfig) => (params: IssueTokenParams) => Promise<TokenIssuanceResult>
+  >
+>();
+holds<
+  Equal<
+    typeof validateKey0Token,
+    (
+      authHeader: string | null | undefined,
+      config: ValidatorConfig,
+    ) => Promise<ValidatorAccessTokenPayload>
+  >
+>();
+holds<
+  Equal<
+    typeof validateToken,
+    (
+      authHeader: string | null | undefined,
+      config: ValidateAccessTokenConfig,
+    ) => Promise<AccessTokenPayload>
+  >
+>();
+
+// AccessTokenIssuer
+holds<
+  Equal<ConstructorParameters<typeof AccessTokenIssuer>, [config: string | AccessTokenIssuerConfig]>
+>();
+holds<
+  Equal<
+    Awaited<ReturnType<AccessTokenIssuer["verify"]>>,
+    TokenClaims & { iat: number; exp: number }
+  >
+>();
+holds<
+  Equal<
+    ReturnType<AccessTokenIssuer["verifyWithFallback"]>,
+    ReturnType<AccessTokenIssuer["verify"]>
+  >
+>();
+holds<Equal<ReturnType<AccessTokenIssuer["sign"]>, Promise<TokenResult>>>();
