@@ -9,6 +9,7 @@ pub mod fault;
 pub mod headers;
 pub mod redirects;
 pub mod reply;
+mod resolver;
 pub mod tls;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};

@@ -3,8 +3,6 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    future::Future,
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -17,16 +15,12 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::{Body, Frame, SizeHint};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::{
-    sync::{OnceCell, watch},
-    time::Instant,
-};
+use reqwest::dns::Resolve;
+use tokio::{sync::OnceCell, task::yield_now, time::Instant};
 
 use super::{
-    Exchange, Fault, Reply, Request, Step,
-    fault::LookupFailed,
-    origin, reply,
+    Exchange, Fault, Reply, Request, Step, origin, reply,
+    resolver::SystemResolver,
     tls::{self, TlsEnvironment},
 };
 
@@ -124,14 +118,9 @@ impl Client {
             environment: (request.url.scheme() == "https").then(|| self.environment.clone()),
             origin,
         };
-        let client = self.client(&key).await?;
-        // A body of no bytes is never asked for: then only a failed connection is certain.
-        let flag = if request.body.is_empty() { Sent::default() } else { sent.clone() };
-        let bodyless = request.body.is_empty();
-        let result = client.execute(to_reqwest(request, flag)).await;
-        if bodyless && !matches!(&result, Err(error) if error.is_connect()) {
-            sent.set();
-        }
+        let client = self.client(&key, sent).await?;
+        settle().await;
+        let result = client.execute(to_reqwest(request, sent.clone())).await;
         let response = result.map_err(|e| Fault::from_request(&e, &key.origin, sent.get()))?;
         self.learn(&key, response.headers());
         Ok(read(response, &key.origin).await)
@@ -139,7 +128,7 @@ impl Client {
 
     /// The client for `key`: a new one where there is none, or where its first connection may be
     /// a minute old. Calls under way keep the old one.
-    async fn client(&self, key: &RouteKey) -> Result<reqwest::Client, Fault> {
+    async fn client(&self, key: &RouteKey, sent: &Sent) -> Result<reqwest::Client, Fault> {
         if let Some(route) = lock(&self.shared.routes).get(key)
             && route.made.elapsed() < LONGEST_USE
         {
@@ -156,7 +145,8 @@ impl Client {
             Some(route) => route.idle,
             None => IDLE_WITHOUT_HINT,
         };
-        let route = self.route(idle, tls).map_err(|e| Fault::no_client(&e, &key.origin))?;
+        let route =
+            self.route(idle, tls).map_err(|e| Fault::no_client(&e, &key.origin, sent.get()))?;
         let client = route.client.clone();
         routes.retain(|_, route| route.made.elapsed() < LONGEST_REMEMBERED);
         routes.insert(key.clone(), route);
@@ -240,10 +230,17 @@ fn to_reqwest(Request { method, url, mut headers, body }: Request, sent: Sent) -
     }
     let mut request = reqwest::Request::new(method, url);
     *request.headers_mut() = headers;
-    if !body.is_empty() {
-        *request.body_mut() = Some(reqwest::Body::wrap(OneFrame { body: Some(body), sent }));
-    }
+    let body = Some(body).filter(|body| !body.is_empty());
+    *request.body_mut() = Some(reqwest::Body::wrap(OneFrame { body, sent }));
     request
+}
+
+/// Lets idle connections see what has reached this machine: a close, or bytes that nobody asked
+/// for, which the next request would take for its answer. The first turn is the reactor's, the
+/// second that of the connections it woke.
+async fn settle() {
+    yield_now().await;
+    yield_now().await;
 }
 
 async fn read(mut response: reqwest::Response, origin: &str) -> Reply {
@@ -309,8 +306,8 @@ fn idle_limit(keep_alive: Option<&HeaderValue>) -> Duration {
     })
 }
 
-/// A body of one frame that tells when it is first asked for: then the connection stands and
-/// bytes go out.
+/// A body of one frame, or of none, that tells when the connection first looks at it: hyper asks
+/// whether there is a body just before it writes the head.
 struct OneFrame {
     body: Option<Bytes>,
     sent: Sent,
@@ -324,11 +321,11 @@ impl Body for OneFrame {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.sent.set();
         Poll::Ready(self.body.take().map(|body| Ok(Frame::data(body))))
     }
 
     fn is_end_stream(&self) -> bool {
+        self.sent.set();
         self.body.is_none()
     }
 
@@ -337,61 +334,8 @@ impl Body for OneFrame {
     }
 }
 
-/// The system's `getaddrinfo`, one lookup of a name at a time: it cannot be cancelled, and a
-/// silent name server must not use up the threads that other names need.
-#[derive(Clone, Default)]
-struct SystemResolver {
-    under_way: Arc<Mutex<HashMap<String, watch::Receiver<Looked>>>>,
-}
-
-type Looked = Option<Result<Vec<SocketAddr>, String>>;
-
-impl Resolve for SystemResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let looked = self.look_up(name.as_str().to_owned());
-        Box::pin(async move {
-            match looked.await {
-                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
-                Err(reason) => Err(LookupFailed(reason).into()),
-            }
-        })
-    }
-}
-
-impl SystemResolver {
-    fn look_up(
-        &self,
-        name: String,
-    ) -> impl Future<Output = Result<Vec<SocketAddr>, String>> + Send + use<> {
-        let resolver = self.clone();
-        async move {
-            let mut receiver = {
-                let mut under_way = lock(&resolver.under_way);
-                under_way.entry(name.clone()).or_insert_with(|| resolver.start(name)).clone()
-            };
-            match receiver.wait_for(Option::is_some).await {
-                Ok(looked) => looked.clone().unwrap_or_else(|| Err(LOOKUP_LOST.to_owned())),
-                Err(_) => Err(LOOKUP_LOST.to_owned()),
-            }
-        }
-    }
-
-    fn start(&self, name: String) -> watch::Receiver<Looked> {
-        let (sender, receiver) = watch::channel(None);
-        let under_way = self.under_way.clone();
-        tokio::spawn(async move {
-            let looked = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let looked = looked.map(Iterator::collect).map_err(|error| error.to_string());
-            // Nothing is remembered: that is the name server's business.
-            lock(&under_way).remove(&name);
-            sender.send_replace(Some(looked));
-        });
-        receiver
-    }
-}
-
 /// A lock that a panic elsewhere cannot poison: what it guards is whole at every step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -401,7 +345,6 @@ const LONGEST_USE: Duration = Duration::from_mins(1);
 const LONGEST_REMEMBERED: Duration = Duration::from_mins(10);
 const LONGEST_IDLE: Duration = Duration::from_mins(1);
 const IDLE_WITHOUT_HINT: Duration = Duration::from_millis(1500);
-const LOOKUP_LOST: &str = "the lookup ended without a result";
 
 #[cfg(test)]
 mod tests {
