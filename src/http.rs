@@ -9,6 +9,7 @@ pub mod fault;
 pub mod headers;
 pub mod redirects;
 pub mod reply;
+mod resolver;
 mod routes;
 pub mod tls;
 

@@ -3,8 +3,6 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    future::Future,
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -17,16 +15,12 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::{Body, Frame, SizeHint};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::{
-    sync::{OnceCell, watch},
-    time::timeout,
-};
+use reqwest::dns::Resolve;
+use tokio::{sync::OnceCell, task::yield_now, time::timeout};
 
 use super::{
-    Exchange, Fault, Reply, Request, Step,
-    fault::LookupFailed,
-    origin, reply,
+    Exchange, Fault, Reply, Request, Step, origin, reply,
+    resolver::SystemResolver,
     routes::{self, Lease, RouteKey, Routes},
     tls::{self, TlsEnvironment},
 };
@@ -109,15 +103,9 @@ impl Client {
             environment: (request.url.scheme() == "https").then(|| self.environment.clone()),
             origin,
         };
-        let lease = self.lease(&key).await?;
-        // A body of no bytes is never asked for: then only a failed connection is certain.
-        let flag = if request.body.is_empty() { Sent::default() } else { sent.clone() };
-        let bodyless = request.body.is_empty();
-        let result = lease.client.execute(to_reqwest(request, flag)).await;
-        if bodyless && !matches!(&result, Err(error) if error.is_connect()) {
-            sent.set();
-        }
-        match result {
+        let lease = self.lease(&key, sent).await?;
+        settle().await;
+        match lease.client.execute(to_reqwest(request, sent.clone())).await {
             Ok(response) => Ok(self.receive(response, &key, lease).await),
             Err(error) => {
                 lease.closed();
@@ -141,7 +129,7 @@ impl Client {
         reply
     }
 
-    async fn lease(&self, key: &RouteKey) -> Result<Lease, Fault> {
+    async fn lease(&self, key: &RouteKey, sent: &Sent) -> Result<Lease, Fault> {
         if let Some(lease) = self.shared.routes.lease(key) {
             return Ok(lease);
         }
@@ -152,7 +140,7 @@ impl Client {
         };
         // While TLS was being set up another call may have come first.
         let leased = self.shared.routes.lease_or_make(key, |idle| self.make(idle, tls));
-        leased.map_err(|error| Fault::no_client(&error, &key.origin))
+        leased.map_err(|error| Fault::no_client(&error, &key.origin, sent.get()))
     }
 
     fn make(
@@ -208,10 +196,17 @@ fn to_reqwest(Request { method, url, mut headers, body }: Request, sent: Sent) -
     }
     let mut request = reqwest::Request::new(method, url);
     *request.headers_mut() = headers;
-    if !body.is_empty() {
-        *request.body_mut() = Some(reqwest::Body::wrap(OneFrame { body: Some(body), sent }));
-    }
+    let body = Some(body).filter(|body| !body.is_empty());
+    *request.body_mut() = Some(reqwest::Body::wrap(OneFrame { body, sent }));
     request
+}
+
+/// Lets idle connections see what has reached this machine: a close, or bytes that nobody asked
+/// for, which the next request would take for its answer. The first turn is the reactor's, the
+/// second that of the connections it woke.
+async fn settle() {
+    yield_now().await;
+    yield_now().await;
 }
 
 /// How an answer ended.
@@ -285,8 +280,8 @@ fn codings(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// A body of one frame that tells when it is first asked for: then the connection stands and
-/// bytes go out.
+/// A body of one frame, or of none, that tells when the connection first looks at it: hyper asks
+/// whether there is a body just before it writes the head.
 struct OneFrame {
     body: Option<Bytes>,
     sent: Sent,
@@ -300,69 +295,16 @@ impl Body for OneFrame {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.sent.set();
         Poll::Ready(self.body.take().map(|body| Ok(Frame::data(body))))
     }
 
     fn is_end_stream(&self) -> bool {
+        self.sent.set();
         self.body.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.body.as_ref().map_or(0, |body| body.len() as u64))
-    }
-}
-
-/// The system's `getaddrinfo`, one lookup of a name at a time: it cannot be cancelled, and a
-/// silent name server must not use up the threads that other names need.
-#[derive(Clone, Default)]
-struct SystemResolver {
-    under_way: Arc<Mutex<HashMap<String, watch::Receiver<Looked>>>>,
-}
-
-type Looked = Option<Result<Vec<SocketAddr>, String>>;
-
-impl Resolve for SystemResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let looked = self.look_up(name.as_str().to_owned());
-        Box::pin(async move {
-            match looked.await {
-                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
-                Err(reason) => Err(LookupFailed(reason).into()),
-            }
-        })
-    }
-}
-
-impl SystemResolver {
-    fn look_up(
-        &self,
-        name: String,
-    ) -> impl Future<Output = Result<Vec<SocketAddr>, String>> + Send + use<> {
-        let resolver = self.clone();
-        async move {
-            let mut receiver = {
-                let mut under_way = lock(&resolver.under_way);
-                under_way.entry(name.clone()).or_insert_with(|| resolver.start(name)).clone()
-            };
-            match receiver.wait_for(Option::is_some).await {
-                Ok(looked) => looked.clone().unwrap_or_else(|| Err(LOOKUP_LOST.to_owned())),
-                Err(_) => Err(LOOKUP_LOST.to_owned()),
-            }
-        }
-    }
-
-    fn start(&self, name: String) -> watch::Receiver<Looked> {
-        let (sender, receiver) = watch::channel(None);
-        let under_way = self.under_way.clone();
-        tokio::spawn(async move {
-            let looked = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let looked = looked.map(Iterator::collect).map_err(|error| error.to_string());
-            // Nothing is remembered: that is the name server's business.
-            lock(&under_way).remove(&name);
-            sender.send_replace(Some(looked));
-        });
-        receiver
     }
 }
 
@@ -375,4 +317,3 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const LONGEST_DRAINED: u64 = 16 * 1024;
 /// What has been sent is here by then; what has not is not worth the wait.
 const LONGEST_DRAIN: Duration = Duration::from_millis(50);
-const LOOKUP_LOST: &str = "the lookup ended without a result";

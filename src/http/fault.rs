@@ -1,6 +1,6 @@
 //! Why no answer came, or not the whole of it, with Node's name for the reason.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, iter};
 
 use super::{reply::Unreadable, tls};
 use crate::error::Cause;
@@ -16,7 +16,7 @@ pub struct Fault {
     pub reason: String,
     /// Node's name for the reason.
     pub code: Option<&'static str>,
-    /// `false` only where it is certain that no byte of the request left.
+    /// `false` only where it is certain that no byte of the exchange's requests left.
     pub sent: bool,
 }
 
@@ -34,11 +34,12 @@ pub enum Stage {
 impl Fault {
     /// What `reqwest` says of a request that got no answer's head.
     pub(super) fn from_request(error: &reqwest::Error, origin: &str, sent: bool) -> Self {
-        if error.is_connect() {
-            Self::new(Stage::Connecting, origin, error, false)
-        } else {
-            Self::new(Stage::Awaiting, origin, error, sent)
-        }
+        let stage = match hyper(error) {
+            _ if error.is_connect() => Stage::Connecting,
+            Some(error) if error.is_parse() => Stage::Reading,
+            _ => Stage::Awaiting,
+        };
+        Self::new(stage, origin, error, sent)
     }
 
     /// What `reqwest` says of an answer that stopped inside its body.
@@ -58,8 +59,8 @@ impl Fault {
     }
 
     /// The client for `origin` could not be made.
-    pub(super) fn no_client(error: &reqwest::Error, origin: &str) -> Self {
-        Self::new(Stage::Connecting, origin, error, false)
+    pub(super) fn no_client(error: &reqwest::Error, origin: &str, sent: bool) -> Self {
+        Self::new(Stage::Connecting, origin, error, sent)
     }
 
     fn new(stage: Stage, origin: &str, error: &reqwest::Error, sent: bool) -> Self {
@@ -100,6 +101,11 @@ impl fmt::Display for LookupFailed {
 }
 
 impl Error for LookupFailed {}
+
+/// What hyper says below `error`.
+fn hyper(error: &reqwest::Error) -> Option<&hyper::Error> {
+    iter::successors(error.source(), |&error| error.source()).find_map(<dyn Error>::downcast_ref)
+}
 
 /// Node's code and the words of the lowest error that says something.
 ///
