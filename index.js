@@ -53,7 +53,7 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
   const own = () => (strategy && issuer.sign === sign ? strategy : undefined);
   const headers = async () => {
     if (own()) return { Authorization: await authorization(strategy) };
-    const signed = await issuer.sign(JSON.parse(claims.json()), lifetime);
+    const signed = await issuer.sign(JSON.parse(unwrap(claims.json())), lifetime);
     return { Authorization: unwrap(binding.bearer(signed?.token)) };
   };
   strategies.set(headers, own);

@@ -1,14 +1,1 @@
-import native from "./index.js";
-
-export const {
-  AccessTokenIssuer,
-  createRemoteTokenIssuer,
-  Key0Error,
-  noAuth,
-  oauthClientCredentialsAuth,
-  setKey0ErrorClass,
-  sharedSecretAuth,
-  signedJwtAuth,
-  validateKey0Token,
-  validateToken,
-} = native;
+export * from "./index.js";

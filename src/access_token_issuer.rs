@@ -69,6 +69,19 @@ impl AccessTokenIssuer {
     /// # Errors
     /// Where `claims` is no object with the strings `sub` and `jti`, or a time is no finite number.
     pub fn sign(&self, claims: &str, ttl_seconds: f64, now: Now) -> Result<Secret, ConfigError> {
+        self.sign_members(&without_times(claims)?, ttl_seconds, now)
+    }
+
+    /// The same of what stands between the braces, known to be claims without times.
+    ///
+    /// # Errors
+    /// Where a time is no finite number.
+    pub(crate) fn sign_members(
+        &self,
+        members: &str,
+        ttl_seconds: f64,
+        now: Now,
+    ) -> Result<Secret, ConfigError> {
         let iat = now.seconds();
         let exp = iat + ttl_seconds;
         for (field, time) in [("Date.now()", iat), ("ttlSeconds", exp)] {
@@ -76,10 +89,9 @@ impl AccessTokenIssuer {
                 return Err(ConfigError::of_range(field, "must be a finite number"));
             }
         }
-        let rest = without_times(claims)?;
         self.0
             .signing
-            .sign(&format!(r#"{{{rest},"iat":{iat},"exp":{exp}}}"#))
+            .sign(&format!(r#"{{{members},"iat":{iat},"exp":{exp}}}"#))
             .map_err(|_| plain("privateKey", "RS256 signing failed"))
     }
 

@@ -47,14 +47,26 @@ impl Claims {
     }
 
     /// Claims of their own for one token, as JSON.
-    #[must_use]
-    pub fn json(&self) -> String {
+    ///
+    /// # Errors
+    /// Where the system has no random bytes.
+    pub fn json(&self) -> Result<String, ConfigError> {
+        self.members().map(|members| format!("{{{members}}}"))
+    }
+
+    /// What stands between the braces.
+    fn members(&self) -> Result<String, ConfigError> {
+        let mut random = [0; 16];
+        // AWS-LC's generator, which asks the kernel once and not at every token.
+        aws_lc_rs::rand::fill(&mut random)
+            .map_err(|_| ConfigError::of_type("jti", "needs random bytes, and there are none"))?;
         let mut buffer = Uuid::encode_buffer();
-        let jti = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
+        let jti = uuid::Builder::from_random_bytes(random).into_uuid();
+        let jti = jti.hyphenated().encode_lower(&mut buffer);
         let audience = &self.audience;
-        format!(
-            r#"{{"sub":"key0-service","jti":"{jti}","resourceId":{audience},"planId":"system","txHash":"system-auth"}}"#
-        )
+        Ok(format!(
+            r#""sub":"key0-service","jti":"{jti}","resourceId":{audience},"planId":"system","txHash":"system-auth""#
+        ))
     }
 }
 
@@ -95,7 +107,7 @@ impl SignedJwt {
 
     fn signed(&self, now: Now) -> Result<Secret, ConfigError> {
         let Claims { ttl_seconds, .. } = self.claims;
-        let token = self.issuer.sign(&self.claims.json(), ttl_seconds, now)?;
+        let token = self.issuer.sign_members(&self.claims.members()?, ttl_seconds, now)?;
         bearer(token.expose()).map(Secret::from)
     }
 }
@@ -120,7 +132,7 @@ mod tests {
     #[test]
     fn the_claims_are_the_sdks_five() {
         let claims = Claims::new(r#""https://b/\"x\"""#.to_owned(), None).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&claims.json()).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&claims.json().unwrap()).unwrap();
         let jti = value["jti"].as_str().unwrap();
         assert_eq!(Uuid::parse_str(jti).unwrap().get_version_num(), 4);
         assert_eq!(

@@ -103,8 +103,8 @@ impl ClaimsHandle {
 
     /// Claims for one token, as JSON.
     #[napi]
-    pub fn json(&self) -> String {
-        self.claims.json()
+    pub fn json(&self) -> Outcome<String> {
+        outcome(|| self.claims.json())
     }
 
     /// The lifetime of the tokens.
