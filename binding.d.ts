@@ -31,7 +31,7 @@ export declare class Claims {
   /** The strategy that signs them with an issuer of this package. */
   signedBy(issuer: Issuer): Auth
   /** Claims for one token, as JSON. */
-  json(): string
+  json(): Outcome<string>
   /** The lifetime of the tokens. */
   get ttlSeconds(): number
 }

@@ -1,11 +1,12 @@
 // @ts-check
 // Side by side with what the SDK does: both sides in turn in one process, five rounds, the median
 // of the ratios. `npm run bench`, on a release build; absolute figures are this machine's own.
+
+import { fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { fork } from "node:child_process";
-import { SignJWT, jwtVerify } from "jose";
+import { jwtVerify, SignJWT } from "jose";
 import {
   AccessTokenIssuer,
   createRemoteTokenIssuer,

@@ -1,4 +1,17 @@
-//! The core of `@key0ai/native`.
+//! The core of `@key0ai/native`: everything that the package does, and nothing of Node.
+//!
+//! How an issue walks: [`remote_token_issuer::RemoteTokenIssuer::issue`] asks [`auth::Auth`] for
+//! headers, which answers at once ([`auth::Auth::peek`]) or waits: for a signature of the
+//! [`signing_pool`], or for a load of the [`token_cache`]. The headers and the params become an
+//! [`http::Exchange`], which does no I/O; [`http::Client`] drives it. What it ends with is the
+//! credentials' JSON, or a failure whose one sentence stands beside its facts, as an [`error`].
+//!
+//! Time comes in as [`now::Now`], what the caller's environment says of TLS as
+//! [`http::tls::TlsEnvironment`]; secrets are [`secret::Secret`]s, and a peer's words reach a
+//! message only through a [`secret::Redactor`]. Tokens are signed and verified by [`jws`], for
+//! [`access_token_issuer`] and [`validate_token`].
+//!
+//! The feature `node` adds the border, `src/js`, where napi's types live.
 
 pub mod access_token_issuer;
 pub mod auth;
