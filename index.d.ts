@@ -321,8 +321,9 @@ export type Key0ErrorCode =
   | "INTERNAL_ERROR";
 
 /**
- * A failed call. Once {@link setKey0ErrorClass} has named the SDK's class, errors of this package
- * are instances of it too, and errors of that class pass `instanceof Key0Error`.
+ * A failed call. Where the SDK is installed, its class is found at the first failure: then errors of
+ * this package, earlier ones too, are instances of both, and errors of that class pass
+ * `instanceof Key0Error`.
  */
 export class Key0Error extends Error {
   /** @param httpStatus what the SDK's HTTP integrations answer. Default: 400 */
@@ -353,8 +354,9 @@ export class Key0Error extends Error {
 }
 
 /**
- * Names the SDK's `Key0Error`, so that the SDK's engine knows errors of this package, earlier ones
- * included. Another class replaces the first.
+ * Names the SDK's `Key0Error` where it cannot be found by itself: in a bundle, or under another
+ * package name. Errors of this package, earlier ones included, are instances of it from then on.
+ * Another class replaces the first. The entry `@key0ai/native/key0` does the same.
  *
  * @throws TypeError for what is no error class, for `Error`, and for this package's own class or
  * one derived from it; nothing is changed then

@@ -11,10 +11,12 @@
 
 const binding = require("./binding.js");
 const {
+  failed,
+  isRecord,
   Key0Error,
+  known,
   readable,
   setKey0ErrorClass,
-  toError,
   told,
   unwrap,
 } = require("./lib/errors.js");
@@ -54,7 +56,8 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
   const headers = async () => {
     if (own()) return { Authorization: await authorization(strategy) };
     const signed = await issuer.sign(JSON.parse(unwrap(claims.json())), lifetime);
-    return { Authorization: unwrap(binding.bearer(signed?.token)) };
+    const bearer = binding.bearer(signed?.token);
+    return { Authorization: isRecord(bearer) ? await failed(bearer) : bearer };
   };
   strategies.set(headers, own);
   return headers;
@@ -106,6 +109,7 @@ function createRemoteTokenIssuer(config) {
         });
     }
     const body = stringified(params);
+    if (isRecord(body)) return failed(body);
     const reads = issuer.isHttps || strategy?.isHttps || given;
     const outcome = await issuer.issue(
       strategy ?? null,
@@ -114,8 +118,10 @@ function createRemoteTokenIssuer(config) {
       Date.now(),
       reads ? environment() : atCreation,
     );
-    if (typeof outcome === "object" && outcome.error === "CallersOwn") throw thrown;
-    return JSON.parse(unwrap(outcome));
+    if (!isRecord(outcome)) return JSON.parse(outcome);
+    if (outcome.error !== "CallersOwn") return failed(outcome);
+    await known(thrown);
+    throw thrown;
   };
 }
 
@@ -141,12 +147,13 @@ class AccessTokenIssuer {
     const signed = issuer.signsSlowly
       ? await issuer.signLater(text, ttlSeconds, Date.now())
       : issuer.sign(text, ttlSeconds, Date.now());
-    return { token: unwrap(signed) };
+    return { token: isRecord(signed) ? await failed(signed) : signed };
   }
 
   /** @param {string} token */
   async verify(token) {
-    return JSON.parse(unwrap(issuerOf(this).verify(token, Date.now())));
+    const verified = issuerOf(this).verify(token, Date.now());
+    return isRecord(verified) ? failed(verified) : JSON.parse(verified);
   }
 
   /**
@@ -155,7 +162,8 @@ class AccessTokenIssuer {
    */
   async verifyWithFallback(token, fallbackSecrets) {
     const secrets = readable("fallbackSecrets", () => copied(fallbackSecrets));
-    return JSON.parse(unwrap(issuerOf(this).verifyWithFallback(token, secrets, Date.now())));
+    const verified = issuerOf(this).verifyWithFallback(token, secrets, Date.now());
+    return isRecord(verified) ? failed(verified) : JSON.parse(verified);
   }
 }
 
@@ -164,15 +172,16 @@ const { sign } = AccessTokenIssuer.prototype;
 /** @type {typeof Types.validateKey0Token} */
 async function validateKey0Token(authHeader, config) {
   const [secret, publicKey, algorithm] = read(config, "secret", "publicKey", "algorithm");
-  return JSON.parse(
-    unwrap(binding.validateKey0Token(authHeader, secret, publicKey, algorithm, Date.now())),
-  );
+  const now = Date.now();
+  const valid = binding.validateKey0Token(authHeader, secret, publicKey, algorithm, now);
+  return isRecord(valid) ? failed(valid) : JSON.parse(valid);
 }
 
 /** @type {typeof Types.validateToken} */
 async function validateToken(authHeader, config) {
   const [secret] = read(config, "secret");
-  return JSON.parse(unwrap(binding.validateToken(authHeader, secret, Date.now())));
+  const valid = binding.validateToken(authHeader, secret, Date.now());
+  return isRecord(valid) ? failed(valid) : JSON.parse(valid);
 }
 
 /**
@@ -201,7 +210,10 @@ function native(auth) {
 /** @param {Auth} strategy */
 async function authorization(strategy) {
   const now = Date.now();
-  return strategy.peek(now) ?? unwrap(await strategy.load(now, environment()));
+  const ready = strategy.peek(now);
+  if (ready !== null) return ready;
+  const loaded = await strategy.load(now, environment());
+  return isRecord(loaded) ? failed(loaded) : loaded;
 }
 
 /**
@@ -224,7 +236,7 @@ function stringified(params) {
   try {
     return JSON.stringify(params);
   } catch (error) {
-    throw toError(binding.unsendable(told(error)[1]));
+    return binding.unsendable(told(error)[1]);
   }
 }
 

@@ -6,8 +6,15 @@
  * @import { ErrorRecord, CauseRecord } from "../binding.js"
  */
 
+const { findSdkClass } = require("./sdk.js");
+
 /** The SDK's class, once it is known. @type {Function | undefined} */
 let sdkClass;
+
+/** What failures wait for, once the first one has begun to look. @type {Promise<void> | undefined} */
+let search;
+
+let isSought = false;
 
 class Key0Error extends Error {
   /**
@@ -63,17 +70,51 @@ function setKey0ErrorClass(ErrorClass) {
 }
 
 /**
- * The value of a native outcome, or its record thrown. Called inside the `async` function that the
- * caller awaits, so that the stack is the caller's.
+ * The value of a native outcome at creation, or its record thrown.
  * @template T
  * @param {T | ErrorRecord} outcome
  * @returns {T}
  */
 function unwrap(outcome) {
-  if (typeof outcome === "object" && outcome !== null && "error" in outcome) {
-    throw toError(/** @type {ErrorRecord} */ (outcome));
+  if (isRecord(outcome)) throw toError(outcome);
+  return outcome;
+}
+
+/**
+ * The record of a call that failed, thrown. Awaited in the `async` function that the caller awaits,
+ * so that the stack, which is made before anything is waited for, is the caller's.
+ * @param {ErrorRecord} record
+ * @returns {Promise<never>}
+ */
+async function failed(record) {
+  const error = toError(record);
+  await known(error);
+  throw error;
+}
+
+/**
+ * Settles once the SDK's class was looked for, where that makes a difference to the error.
+ * @param {unknown} error
+ */
+async function known(error) {
+  if (!inherits(error, Key0Error.prototype)) return;
+  if (!isSought && sdkClass === undefined) {
+    isSought = true;
+    search = findSdkClass((ErrorClass) => {
+      // Named by hand in the meantime, it is the right one.
+      if (sdkClass === undefined) setKey0ErrorClass(ErrorClass);
+    });
   }
-  return /** @type {T} */ (outcome);
+  await search;
+}
+
+/**
+ * @template T
+ * @param {T | ErrorRecord} outcome
+ * @returns {outcome is ErrorRecord}
+ */
+function isRecord(outcome) {
+  return typeof outcome === "object" && outcome !== null && "error" in outcome;
 }
 
 /** @param {ErrorRecord} record */
@@ -139,4 +180,4 @@ function inherits(value, prototype) {
 const { isPrototypeOf: isAbove } = Object.prototype;
 const PLAIN = { Error, TypeError, RangeError };
 
-module.exports = { Key0Error, readable, setKey0ErrorClass, toError, told, unwrap };
+module.exports = { failed, isRecord, Key0Error, known, readable, setKey0ErrorClass, told, unwrap };

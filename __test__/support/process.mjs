@@ -31,13 +31,26 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * @returns {Promise<Ended>}
  */
 export async function runScript(source, options = {}) {
-  const { env = {}, args = [], nodeArgs = [], limitMs = 20_000 } = options;
+  const { args = [], nodeArgs = [], ...rest } = options;
+  const argv = [...nodeArgs, "--input-type=module", "--eval", source, "--", ...args];
+  return run(process.execPath, argv, rest);
+}
+
+/**
+ * Runs a program in the package's folder, or in `cwd`; ended by SIGKILL after `limitMs`.
+ *
+ * @param {string} file
+ * @param {string[]} args
+ * @param {{ cwd?: string, env?: Record<string, string>, limitMs?: number }} [options]
+ * @returns {Promise<Ended>}
+ */
+export async function run(file, args, { cwd = ROOT, env = {}, limitMs = 20_000 } = {}) {
   const started = performance.now();
-  const child = spawn(
-    process.execPath,
-    [...nodeArgs, "--input-type=module", "--eval", source, "--", ...args],
-    { cwd: ROOT, env: { ...cleanEnv(), ...env }, stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const child = spawn(file, args, {
+    cwd,
+    env: { ...cleanEnv(), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
   const limit = setTimeout(() => child.kill("SIGKILL"), limitMs);
   const [code, signal] = await new Promise((resolve, reject) => {

@@ -1,0 +1,32 @@
+/**
+ * A project that loads the SDK only after a call has failed. It prints what was loaded when, and
+ * whose the errors were before and after.
+ */
+import { createRemoteTokenIssuer, validateToken } from "@key0ai/native";
+
+const [, succeeding] = process.argv.slice(-2);
+const loads = () => Reflect.get(globalThis, Symbol.for("stand-in loads")) ?? 0;
+
+async function main() {
+  const { token } = await createRemoteTokenIssuer({ url: succeeding })({
+    challengeId: "c-1",
+  } as never);
+  const created = await Promise.resolve()
+    .then(() => createRemoteTokenIssuer({ url: "nowhere" }))
+    .catch((error) => error.name);
+  const before = loads();
+  const error = await validateToken("", { secret: "s" }).catch((reason) => reason);
+  const after = loads();
+  const { Key0Error } = await import("@key0ai/key0");
+  const report = {
+    token,
+    created,
+    before,
+    after,
+    isSdks: error instanceof Key0Error,
+    end: loads(),
+  };
+  console.log(JSON.stringify(report));
+}
+
+main();
