@@ -388,3 +388,174 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Beyond it JavaScript's numbers have gaps.
 const TWO_TO_53: f64 = 9_007_199_254_740_992.0;
 const THIRTY_YEARS: Duration = Duration::from_hours(30 * 365 * 24);
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, time::Instant as StdInstant};
+
+    use super::*;
+    use crate::{http::fault::Stage, signing_pool::SigningPool};
+
+    fn issuer(timeout_ms: Timeout) -> Result<RemoteTokenIssuer, ConfigError> {
+        RemoteTokenIssuer::new(&Config {
+            url: "http://user:p4ssword@h/issue".to_owned(),
+            timeout_ms,
+            idempotency_key: true,
+        })
+    }
+
+    fn issue(body: &str) -> Issue {
+        let line = HeaderLine { name: "X-A".to_owned(), value: "canary-secret".to_owned().into() };
+        let settings = issuer(Timeout::Default).unwrap().0;
+        Issue::new(&settings, Some(body.to_owned()), &[line]).unwrap()
+    }
+
+    /// What an issue ends with whose one answer is this.
+    fn answered(answer: Result<Reply, Fault>) -> Result<String, IssueError> {
+        let mut issue = issue("{}");
+        issue.begin();
+        match issue.answered(answer) {
+            Step::Done(result) => result.map_err(|failure| failure.into_error(true)),
+            Step::Send(_) => panic!("it goes on"),
+        }
+    }
+
+    fn reply(status: u16, text: &str) -> Reply {
+        Reply { status, text: text.to_owned(), ..Reply::default() }
+    }
+
+    #[track_caller]
+    fn fails(answer: Result<Reply, Fault>, sentence: &str, status: Option<u16>) {
+        let Err(IssueError::Key0(error)) = answered(answer) else { panic!("no error of ours") };
+        assert_eq!(error.message, sentence);
+        assert_eq!((error.code, error.http_status), (Code::TokenIssueFailed, 502));
+        assert_eq!(error.cause.unwrap().status, status);
+    }
+
+    #[test]
+    fn the_request_is_the_contracts() {
+        let request = issue(r#"{"challengeId":"\u0063-1","challengeId":" c-2 "}"#).begin();
+        assert_eq!((request.method, request.url.as_str()), (Method::POST, "http://h/issue"));
+        let header = |name: &str| request.headers[name].to_str().unwrap().to_owned();
+        assert_eq!(header("content-type"), "application/json");
+        assert_eq!(header("idempotency-key"), "c-2");
+        assert_eq!(header("authorization"), "Basic dXNlcjpwNHNzd29yZA==");
+        assert_eq!(header("accept"), "application/json, */*");
+        assert_eq!(header("x-a"), "canary-secret");
+    }
+
+    #[test]
+    fn a_challenge_that_no_header_can_hold_gives_no_idempotency_key() {
+        for id in ["\"\"", "\" \"", "\"\\ud800\"", "\"a\\nb\"", "\"密\"", "7", "null"] {
+            assert_eq!(key(&format!(r#"{{"challengeId":{id}}}"#)), None, "{id}");
+        }
+        assert_eq!(key("[]"), None);
+    }
+
+    #[test]
+    fn any_truthy_token_is_passed_on_as_it_stands() {
+        for token in ["\"t\"", "{\"a\":[1.0]}", "7", "true", "\"\\ud800\""] {
+            let issued = answered(Ok(reply(200, &format!(r#"{{"token":{token},"x":0}}"#))));
+            assert_eq!(issued, Ok(format!(r#"{{"token":{token},"tokenType":"Bearer"}}"#)));
+        }
+        let typed = answered(Ok(reply(201, r#"{"token":1,"tokenType":"DPoP"}"#)));
+        assert_eq!(typed, Ok(r#"{"token":1,"tokenType":"DPoP"}"#.to_owned()));
+    }
+
+    #[test]
+    fn no_usable_token_is_said_so() {
+        for text in ["{}", "null", "[]", r#"{"token":""}"#, r#"{"token":0}"#] {
+            fails(Ok(reply(200, text)), "Backend response missing 'token' field", Some(200));
+        }
+    }
+
+    #[test]
+    fn a_non_2xx_is_quoted_without_the_calls_secrets() {
+        let body = "no canary-secret, no p4ssword";
+        let sentence = "Backend failed to issue token: 500 no [redacted], no [redacted]";
+        fails(Ok(reply(500, body)), sentence, Some(500));
+        fails(Ok(reply(302, "")), "Backend failed to issue token: 302", Some(302));
+        fails(Ok(reply(101, "")), "Backend failed to issue token: 101", Some(101));
+    }
+
+    #[test]
+    fn what_is_no_json_is_a_network_error() {
+        let sentence = "Network error: the answer of http://h is not JSON: invalid JSON at line 1 \
+            column 1";
+        fails(Ok(reply(200, "<html>")), sentence, Some(200));
+    }
+
+    #[test]
+    fn a_fault_is_a_network_error_and_never_repeated() {
+        let fault = |stage| Fault {
+            stage,
+            origin: "http://h".to_owned(),
+            reason: "gone".to_owned(),
+            code: Some("ECONNRESET"),
+            sent: true,
+        };
+        let lost = Err(fault(Stage::Awaiting));
+        fails(lost, "Network error: no answer from http://h: ECONNRESET, gone", None);
+        let cut = Reply { broken: Some(fault(Stage::Reading)), ..reply(200, r#"{"token":1}"#) };
+        let sentence = "Network error: cannot read the answer of http://h: ECONNRESET, gone";
+        fails(Ok(cut), sentence, None);
+    }
+
+    #[test]
+    fn a_redirect_elsewhere_is_a_network_error() {
+        let moved = Reply { location: Some("http://i/".to_owned()), ..reply(307, "") };
+        let sentence = "Network error: redirected to http://i, which is another origin";
+        fails(Ok(moved), sentence, Some(307));
+    }
+
+    #[test]
+    fn timeouts_are_numbers_above_zero_also_as_text() {
+        let ms = |given| issuer(given).map(|issuer| issuer.0.timeout.as_secs_f64() * 1000.0);
+        let close = |given, expected: f64| (ms(given).unwrap() - expected).abs() < 1.0;
+        assert!(close(Timeout::Default, 10_000.0));
+        assert!(close(Timeout::Text(" 5e3 ".to_owned()), 5_000.0));
+        assert!(close(Timeout::Number(4_294_967_296.5), 4_294_967_296.5));
+        assert!(close(Timeout::Number(f64::MAX), TWO_TO_53));
+        for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let sentence = "timeoutMs must be a number of milliseconds above 0 and finite";
+            assert_eq!(ms(Timeout::Number(wrong)).unwrap_err().to_string(), sentence);
+        }
+        assert!(ms(Timeout::Text("soon".to_owned())).is_err());
+    }
+
+    async fn with_auth(given: impl Future<Output = Given> + Send) -> IssueError {
+        let io = Io { http: crate::http::Client::new(), signing: SigningPool::default() };
+        let now = Now { wall_ms: 0.0, mono: StdInstant::now() };
+        let call = Call { body: None, auth: CallAuth::Given(given), now };
+        issuer(Timeout::Number(100.0)).unwrap().issue(call, &io).await.unwrap_err()
+    }
+
+    #[track_caller]
+    fn timed_out(error: IssueError) {
+        let IssueError::Key0(error) = error else { panic!("no error of ours") };
+        assert_eq!(error.message, "Remote token issuance timed out");
+        assert_eq!((error.code, error.http_status), (Code::TokenIssueTimeout, 504));
+        assert_eq!(error.cause.unwrap().sent, Some(false));
+    }
+
+    #[tokio::test]
+    async fn the_deadline_covers_a_silent_auth() {
+        timed_out(with_auth(pending()).await);
+    }
+
+    #[tokio::test]
+    async fn what_auth_rejects_with_decides() {
+        let rejected = |name: &str, message: &str| Given::Rejected {
+            name: name.to_owned(),
+            message: message.to_owned(),
+        };
+        timed_out(with_auth(async { rejected("AbortError", "") }).await);
+        let own = with_auth(async { rejected("Key0Error", "") }).await;
+        assert_eq!(own, IssueError::CallersOwn);
+        let IssueError::Key0(error) = with_auth(async { rejected("Error", "no vault") }).await
+        else {
+            panic!("no error of ours")
+        };
+        assert_eq!(error.message, "Network error: no vault");
+    }
+}

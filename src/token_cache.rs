@@ -189,3 +189,192 @@ impl<E> fmt::Debug for TokenCache<E> {
 const BUFFER_SECONDS: f64 = 10.0;
 /// Beyond it JavaScript's numbers have gaps, and no token lives 285 million years.
 const TWO_TO_53: f64 = 9_007_199_254_740_992.0;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    type Cache = TokenCache<&'static str>;
+
+    /// So many seconds after the token was obtained, on both clocks.
+    fn after(obtained: Now, seconds: f64) -> Now {
+        let mono = obtained.mono + std::time::Duration::try_from_secs_f64(seconds).unwrap();
+        Now { wall_ms: obtained.wall_ms + seconds * 1000.0, mono }
+    }
+
+    fn begun() -> Now {
+        Now { wall_ms: 1_700_000_000_000.0, mono: Instant::now() }
+    }
+
+    fn token(obtained: Now, lifetime: f64) -> AccessToken {
+        AccessToken::new("token".to_owned().into(), obtained, lifetime)
+    }
+
+    #[track_caller]
+    fn missing(cache: &Cache, now: Now) -> (Ticket<&'static str>, Waiter<&'static str>) {
+        match cache.find(now) {
+            Found::Missing(ticket, waiter) => (ticket, waiter),
+            Found::Fresh(_) | Found::UnderWay(_) => panic!("there is a token or a load"),
+        }
+    }
+
+    #[track_caller]
+    fn under_way(cache: &Cache, now: Now) -> Waiter<&'static str> {
+        match cache.find(now) {
+            Found::UnderWay(waiter) => waiter,
+            Found::Fresh(_) | Found::Missing(..) => panic!("no load is under way"),
+        }
+    }
+
+    fn text(result: Result<AccessToken, Failed<&'static str>>) -> Result<String, String> {
+        match result {
+            Ok(token) => Ok(token.token().expose().to_owned()),
+            Err(Failed::Load(error)) => Err((*error).to_owned()),
+            Err(Failed::Vanished) => Err("vanished".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_token_is_fresh_until_ten_seconds_before_its_end() {
+        let obtained = begun();
+        let token = token(obtained, 3600.0);
+        assert!(token.is_fresh(obtained));
+        assert!(token.is_fresh(after(obtained, 3600.0 - 10.001)));
+        assert!(!token.is_fresh(after(obtained, 3600.0 - 10.0)));
+        assert!(!token.is_fresh(after(obtained, 3600.0 - 9.999)));
+    }
+
+    #[test]
+    fn a_token_of_ten_seconds_or_less_is_never_fresh() {
+        let obtained = begun();
+        for lifetime in [10.0, 9.0, 0.0, -1.0, f64::NEG_INFINITY] {
+            assert!(!token(obtained, lifetime).is_fresh(obtained), "{lifetime}");
+        }
+        assert!(token(obtained, 10.001).is_fresh(obtained));
+    }
+
+    #[test]
+    fn a_lifetime_without_end_has_none() {
+        let obtained = begun();
+        let late = after(obtained, 1e9);
+        for lifetime in [f64::INFINITY, 9_007_199_254_740_992.0, 1e300] {
+            assert!(token(obtained, lifetime).is_fresh(late), "{lifetime}");
+        }
+    }
+
+    // B26
+    #[test]
+    fn a_token_from_the_future_is_not_trusted() {
+        let obtained = begun();
+        let set_back = Now { wall_ms: obtained.wall_ms - 1.0, mono: obtained.mono };
+        assert!(!token(obtained, 3600.0).is_fresh(set_back));
+    }
+
+    // B26
+    #[test]
+    fn either_clock_alone_ends_a_token() {
+        let obtained = begun();
+        let later = after(obtained, 4000.0);
+        let token = token(obtained, 3600.0);
+        assert!(!token.is_fresh(Now { mono: obtained.mono, ..later }));
+        assert!(!token.is_fresh(Now { wall_ms: obtained.wall_ms, ..later }));
+    }
+
+    #[tokio::test]
+    async fn a_thousand_callers_share_one_load() {
+        let (cache, now) = (Cache::default(), begun());
+        let (ticket, first) = missing(&cache, now);
+        let waiters: Vec<_> = (1..1000).map(|_| under_way(&cache, now)).collect();
+        ticket.finish(Ok(token(now, 3600.0)));
+        for waiter in waiters.into_iter().chain([first]) {
+            assert_eq!(text(waiter.wait().await), Ok("token".to_owned()));
+        }
+        assert!(cache.peek(now).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_shared_and_not_remembered() {
+        let (cache, now) = (Cache::default(), begun());
+        let (ticket, first) = missing(&cache, now);
+        let second = under_way(&cache, now);
+        ticket.finish(Err("refused"));
+        assert_eq!(text(first.wait().await), Err("refused".to_owned()));
+        assert_eq!(text(second.wait().await), Err("refused".to_owned()));
+        let (ticket, next) = missing(&cache, now);
+        ticket.finish(Ok(token(now, 3600.0)));
+        assert_eq!(text(next.wait().await), Ok("token".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn the_first_callers_leaving_ends_nothing() {
+        let (cache, now) = (Cache::default(), begun());
+        let (ticket, first) = missing(&cache, now);
+        let second = under_way(&cache, now);
+        drop(first);
+        ticket.finish(Ok(token(now, 3600.0)));
+        assert_eq!(text(second.wait().await), Ok("token".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_leaves_half_way_leaves_the_load_to_the_others() {
+        let (cache, now) = (Cache::default(), begun());
+        let (ticket, first) = missing(&cache, now);
+        let leaving = tokio::spawn(under_way(&cache, now).wait());
+        tokio::task::yield_now().await;
+        leaving.abort();
+        assert!(leaving.await.is_err());
+        ticket.finish(Ok(token(now, 3600.0)));
+        assert_eq!(text(first.wait().await), Ok("token".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn whoever_arrives_after_the_end_finds_the_token_and_no_load() {
+        let (cache, now) = (Cache::default(), begun());
+        let (ticket, first) = missing(&cache, now);
+        ticket.finish(Ok(token(now, 3600.0)));
+        assert!(matches!(cache.find(now), Found::Fresh(_)));
+        assert_eq!(text(first.wait().await), Ok("token".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_kept_reaches_those_who_waited() {
+        let (cache, now) = (Cache::default(), begun());
+        let (ticket, first) = missing(&cache, now);
+        ticket.finish(Ok(token(now, 10.0)));
+        assert_eq!(text(first.wait().await), Ok("token".to_owned()));
+        assert!(matches!(cache.find(now), Found::Missing(..)));
+    }
+
+    #[tokio::test]
+    async fn a_load_whose_task_vanished_is_told_and_another_may_begin() {
+        let (cache, now) = (Cache::default(), begun());
+        let (ticket, first) = missing(&cache, now);
+        let second = under_way(&cache, now);
+        let task = tokio::spawn(async move {
+            let _ticket = ticket;
+            panic!("on purpose");
+        });
+        assert!(task.await.is_err());
+        assert_eq!(text(first.wait().await), Err("vanished".to_owned()));
+        assert_eq!(text(second.wait().await), Err("vanished".to_owned()));
+        let (ticket, next) = missing(&cache, now);
+        ticket.finish(Ok(token(now, 3600.0)));
+        assert_eq!(text(next.wait().await), Ok("token".to_owned()));
+    }
+
+    #[test]
+    fn an_ended_loads_ticket_leaves_a_newer_load_alone() {
+        let (cache, now) = (Cache::default(), begun());
+        let (old, _) = missing(&cache, now);
+        // As the end of an environment closes a slot while its ticket still lives.
+        cache.state().load = None;
+        let (new, _) = missing(&cache, now);
+        old.finish(Ok(token(now, 3600.0)));
+        assert!(cache.peek(now).is_none());
+        let _waiter = under_way(&cache, now);
+        new.finish(Ok(token(now, 3600.0)));
+        assert!(cache.peek(now).is_some());
+    }
+}

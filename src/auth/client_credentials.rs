@@ -375,3 +375,116 @@ impl fmt::Display for Failure {
 
 /// For the whole exchange, the body included; the SDK's.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn strategy(client_secret: &str) -> ClientCredentials {
+        ClientCredentials::new(&Config {
+            token_url: "http://h/token".to_owned(),
+            client_id: "an id".to_owned(),
+            client_secret: client_secret.to_owned().into(),
+            scopes: vec!["a".to_owned(), "b c".to_owned()],
+            audience: Some(String::new()),
+        })
+        .unwrap()
+    }
+
+    fn exchange(client_secret: &str) -> TokenRequest {
+        let now = Now { wall_ms: 0.0, mono: Instant::now() };
+        TokenRequest::new(strategy(client_secret).grant, now)
+    }
+
+    /// What a token request ends with whose one answer is this.
+    fn answered(client_secret: &str, status: u16, text: &str) -> Result<AccessToken, String> {
+        let reply = Reply { status, text: text.to_owned(), ..Reply::default() };
+        match exchange(client_secret).answered(Ok(reply)) {
+            Step::Done(result) => result.map_err(|failure| failure.error().message),
+            Step::Send(_) => panic!("it goes on"),
+        }
+    }
+
+    #[track_caller]
+    fn fails(status: u16, text: &str, sentence: &str) {
+        let message = answered("s3cr3t!", status, text).unwrap_err();
+        assert_eq!(message, format!("Failed to authenticate via OAuth: {sentence}"));
+    }
+
+    fn lost(stage: Stage) -> Result<Reply, Fault> {
+        let (origin, reason) = ("http://h".to_owned(), "gone".to_owned());
+        Err(Fault { stage, origin, reason, code: Some("ECONNRESET"), sent: true })
+    }
+
+    #[test]
+    fn the_form_is_serialized_as_url_search_params_does() {
+        let request = exchange("s&=+é").begin();
+        assert_eq!(
+            request.body,
+            "grant_type=client_credentials&client_id=an+id&client_secret=s%26%3D%2B%C3%A9\
+            &scope=a+b+c"
+        );
+        assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
+    }
+
+    #[test]
+    fn a_lifetime_is_any_json_number() {
+        for lifetime in ["3600", "3.6e3", "0", "-5", "1e400"] {
+            let text = format!(r#"{{"access_token":"t","expires_in":{lifetime}}}"#);
+            let token = answered("s3cr3t!", 200, &text).unwrap();
+            assert_eq!(token.token().expose(), "t", "{lifetime}");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_is_said_so_with_the_servers_own_words() {
+        let sentence = "Invalid OAuth response: missing access_token or expires_in";
+        for text in [
+            "null",
+            r#"{"access_token":"t"}"#,
+            r#"{"access_token":"","expires_in":1}"#,
+            r#"{"access_token":"t","expires_in":"3600"}"#,
+        ] {
+            fails(200, text, sentence);
+        }
+        let text = r#"{"error":"invalid_client","error_description":"not s3cr3t!"}"#;
+        fails(200, text, &format!("{sentence} (invalid_client: not [redacted])"));
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_hold_is_not_shown() {
+        let problem = "has a line break or another control character inside";
+        let text = r#"{"access_token":"a\nb","expires_in":60}"#;
+        fails(200, text, &format!("Invalid OAuth response: access_token {problem}"));
+    }
+
+    // B32
+    #[test]
+    fn a_refused_client_whose_secret_ends_in_a_line_break_is_told() {
+        let message = answered("s3cr3t!\n", 401, "invalid_client").unwrap_err();
+        let sentence = "OAuth token request failed: 401 invalid_client \
+            (clientSecret ends in a line break)";
+        assert_eq!(message, format!("Failed to authenticate via OAuth: {sentence}"));
+        fails(401, "", "OAuth token request failed: 401");
+    }
+
+    #[test]
+    fn a_request_lost_before_its_answer_is_sent_once_more_and_not_again() {
+        let mut exchange = exchange("s3cr3t!");
+        let first = exchange.begin();
+        let Step::Send(second) = exchange.answered(lost(Stage::Awaiting)) else {
+            panic!("it is not sent again")
+        };
+        assert_eq!((&second.url, &second.body), (&first.url, &first.body));
+        assert!(matches!(exchange.answered(lost(Stage::Awaiting)), Step::Done(Err(_))));
+    }
+
+    #[test]
+    fn a_request_that_found_no_server_or_whose_answer_broke_is_not_sent_again() {
+        for stage in [Stage::Connecting, Stage::Reading] {
+            assert!(matches!(exchange("s3cr3t!").answered(lost(stage)), Step::Done(Err(_))));
+        }
+    }
+}
