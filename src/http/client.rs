@@ -24,6 +24,7 @@ use super::{
     routes::{self, Lease, RouteKey, Routes},
     tls::{self, TlsEnvironment},
 };
+use crate::fault_injection;
 
 /// Connections to all origins. Clones share them; each call names the environment that made it.
 #[derive(Clone)]
@@ -105,6 +106,7 @@ impl Client {
         };
         let lease = self.lease(&key, sent).await?;
         settle().await;
+        fault_injection::point("http");
         match lease.client.execute(to_reqwest(request, sent.clone())).await {
             Ok(response) => Ok(self.receive(response, &key, lease).await),
             Err(error) => {
