@@ -49,6 +49,7 @@ export async function nginx(t, upstream, directives = "", tls) {
         ${directives}
         location / {
           proxy_set_header Host $http_host;
+          proxy_set_header X-Worker $pid;
           proxy_pass ${upstream};
         }
       }
@@ -64,13 +65,20 @@ export async function nginx(t, upstream, directives = "", tls) {
   };
 }
 
-/** The page that nginx makes for a status. @param {string} status Number and reason. */
-export function page(status) {
+/**
+ * The page that nginx makes for a status.
+ *
+ * @param {string} title Number and reason.
+ * @param {string} [heading]
+ * @param {string[]} [more] Lines below the heading.
+ */
+export function page(title, heading = title, more = []) {
   return [
     "<html>",
-    `<head><title>${status}</title></head>`,
+    `<head><title>${title}</title></head>`,
     "<body>",
-    `<center><h1>${status}</h1></center>`,
+    `<center><h1>${heading}</h1></center>`,
+    ...more,
     "<hr><center>nginx</center>",
     "</body>",
     "</html>",
