@@ -113,8 +113,11 @@ const STRATEGIES = [
 for (const [framework, serve] of Object.entries(FRAMEWORKS)) {
   /** @type {any[]} */
   const arrived = [];
-  const { origin, close } = await serve(seller(arrived));
-  after(close);
+  const { origin, shutDown, drop } = await serve(seller(arrived));
+  after(() => {
+    drop();
+    return shutDown();
+  });
 
   describe(`a backend on ${framework}`, () => {
     for (const { name, path, auth, impostors } of STRATEGIES) {

@@ -13,7 +13,13 @@ import { Hono } from "hono";
  * @property {(payment: any) => object} issue What is answered to a payment.
  */
 
-/** @typedef {{ origin: string, close: () => Promise<unknown> }} Backend */
+/**
+ * @typedef {object} Backend
+ * @property {string} origin
+ * @property {() => Promise<unknown>} shutDown Takes nobody any more, and waits for those who are
+ *   connected, as in a deployment.
+ * @property {() => void} drop Closes every connection.
+ */
 
 /** @param {Seller} seller @returns {Promise<Backend>} */
 async function onExpress({ checks, issue }) {
@@ -31,7 +37,7 @@ async function onExpress({ checks, issue }) {
   }
   const server = app.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return { origin: originOf(server), close: async () => server.close() };
+  return backend(server);
 }
 
 /** @param {Seller} seller @returns {Promise<Backend>} */
@@ -47,7 +53,7 @@ async function onHono({ checks, issue }) {
   }
   const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 });
   await once(server, "listening");
-  return { origin: originOf(server), close: async () => server.close() };
+  return backend(server);
 }
 
 /** @param {Seller} seller @returns {Promise<Backend>} */
@@ -62,13 +68,17 @@ async function onFastify({ checks, issue }) {
       handler: async (request) => issue(request.body),
     });
   }
-  const origin = await app.listen({ host: "127.0.0.1", port: 0 });
-  return { origin, close: () => app.close() };
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  return { ...backend(app.server), shutDown: () => app.close() };
 }
 
 export const FRAMEWORKS = { "Express 5": onExpress, Hono: onHono, "Fastify 5": onFastify };
 
-/** @param {{ address(): any }} server */
-function originOf(server) {
-  return `http://127.0.0.1:${server.address().port}`;
+/** @param {any} server @returns {Backend} */
+function backend(server) {
+  return {
+    origin: `http://127.0.0.1:${server.address().port}`,
+    shutDown: () => new Promise((resolve) => server.close(resolve)),
+    drop: () => server.closeAllConnections(),
+  };
 }
