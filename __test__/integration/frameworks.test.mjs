@@ -36,6 +36,8 @@ function seller(arrived) {
       ({ resourceId }) => resourceId === AUDIENCE,
       () => false,
     );
+  /** Each answer kept: RFC 7662 §4 allows a while. */
+  const introspected = new Map();
   return {
     checks: {
       "/none": async (header) => !header("authorization") && !header("x-internal-auth"),
@@ -44,7 +46,8 @@ function seller(arrived) {
       "/jwt-rs256": jwt({ algorithm: "RS256", publicKey: RSA_PUBLIC.spki }),
       "/oauth": async (header) => {
         const token = /^Bearer (.+)$/.exec(header("authorization") ?? "")?.[1] ?? "";
-        const { active, scope } = await oauth.introspect(token);
+        if (!introspected.has(token)) introspected.set(token, oauth.introspect(token));
+        const { active, scope } = await introspected.get(token);
         return active === true && scope === "credentials:issue";
       },
     },

@@ -1,7 +1,7 @@
 """A seller's backend on Python's own http.server, as scripts of an afternoon are.
 
-The first line of output names its port; GET /seen tells what POSTs and redirected GETs arrived. It
-speaks HTTP/1.0, as http.server does unless told otherwise, or what the argument says.
+The first line of output names its port; GET /seen tells what has arrived since it last told. It
+speaks the HTTP of the argument; http.server's own default is HTTP/1.0.
 """
 
 import ctypes
@@ -51,6 +51,7 @@ class Backend(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/seen":
             self.answer(200, seen)
+            seen.clear()
         else:
             seen.append({"method": "GET", "path": self.path, "body": ""})
             self.answer(405, {"detail": 'Method "GET" not allowed.'})
