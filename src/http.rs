@@ -5,12 +5,13 @@
 //! next or what the result is. [`Client`] drives it over sockets; tests drive it with values.
 
 pub mod client;
+mod connection;
 pub mod fault;
 pub mod headers;
+mod pool;
 pub mod redirects;
 pub mod reply;
 mod resolver;
-mod routes;
 pub mod tls;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};

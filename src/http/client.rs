@@ -1,8 +1,9 @@
-//! The one place that touches `reqwest`: connections, their pools and their lives.
+//! The driver of an exchange: each request over a connection, each answer read and bounded.
 
 use std::{
     collections::HashMap,
     convert::Infallible,
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -15,13 +16,18 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::{Body, Frame, SizeHint};
-use reqwest::dns::Resolve;
-use tokio::{sync::OnceCell, task::yield_now, time::timeout};
+use hyper::{Uri, body::Incoming};
+use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::{select, sync::OnceCell, task::yield_now, time::timeout};
+use url::{Position, Url};
 
 use super::{
-    Exchange, Fault, Reply, Request, Step, origin, reply,
+    Exchange, Fault, Reply, Request, Step,
+    connection::Connection,
+    origin,
+    pool::{self, Pool, Route},
+    reply,
     resolver::SystemResolver,
-    routes::{self, Lease, RouteKey, Routes},
     tls::{self, TlsEnvironment},
 };
 
@@ -33,11 +39,14 @@ pub struct Client {
 }
 
 struct Shared {
-    resolver: Arc<dyn Resolve>,
-    routes: Routes,
-    tls: Mutex<HashMap<Arc<TlsEnvironment>, Arc<OnceCell<rustls::ClientConfig>>>>,
+    connector: HttpConnector<SystemResolver>,
+    idle: Pool<Connection>,
+    tls: Mutex<HashMap<Arc<TlsEnvironment>, TlsConfig>>,
     warnings: Mutex<Vec<String>>,
 }
+
+/// Read at the first call that needs it.
+type TlsConfig = Arc<OnceCell<Arc<rustls::ClientConfig>>>;
 
 /// Whether a byte of a call's requests may have left.
 #[derive(Clone, Debug, Default)]
@@ -56,17 +65,16 @@ impl Sent {
 }
 
 impl Client {
-    /// A client without connections that asks the system for names.
+    /// A client without connections.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_resolver(Arc::new(SystemResolver::default()))
-    }
-
-    /// The same with another resolver.
-    pub fn with_resolver(resolver: Arc<dyn Resolve>) -> Self {
+        let mut connector = HttpConnector::new_with_resolver(SystemResolver::default());
+        // Also for https: what it gives is TCP.
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
         let shared = Shared {
-            resolver,
-            routes: Routes::default(),
+            connector,
+            idle: Pool::default(),
             tls: Mutex::default(),
             warnings: Mutex::default(),
         };
@@ -98,78 +106,97 @@ impl Client {
 
     /// Writes `request` once and reads its answer, bounded.
     async fn send(&self, request: Request, sent: &Sent) -> Result<Reply, Fault> {
-        let origin = origin(&request.url);
-        let key = RouteKey {
-            environment: (request.url.scheme() == "https").then(|| self.environment.clone()),
-            origin,
+        let url = request.url.clone();
+        let route = Route {
+            environment: (url.scheme() == "https").then(|| self.environment.clone()),
+            origin: origin(&url),
         };
-        let lease = self.lease(&key, sent).await?;
-        settle().await;
-        match lease.client.execute(to_reqwest(request, sent.clone())).await {
-            Ok(response) => Ok(self.receive(response, &key, lease).await),
-            Err(error) => {
-                lease.closed();
-                Err(Fault::from_request(&error, &key.origin, sent.get()))
+        let mut request = to_hyper(request, sent.clone())
+            .map_err(|error| Fault::before_answer(&error, &route.origin, sent.get()))?;
+        loop {
+            let (mut connection, reused) = self.connection(&url, &route, sent).await?;
+            let mut error = match connection.send(request).await {
+                Ok(response) => return Ok(self.receive(response, route, connection).await),
+                Err(error) => error,
+            };
+            match error.take_message() {
+                // Closed meanwhile: it was handed back, and not a byte of it has left.
+                Some(unsent) if reused => request = unsent,
+                _ if connection.is_answering() => {
+                    return Err(Fault::inside_answer(error.error(), &route.origin));
+                }
+                _ => return Err(Fault::before_answer(error.error(), &route.origin, sent.get())),
             }
         }
     }
 
-    /// Reads an answer, and decides what becomes of its connection.
-    async fn receive(&self, response: reqwest::Response, key: &RouteKey, lease: Lease) -> Reply {
-        let idle = routes::idle_limit(response.version(), response.headers());
-        let (reply, end) = read(response, &key.origin).await;
-        match (end, idle) {
-            (End::Whole, Some(idle)) => {
-                self.shared.routes.learn(key, idle);
-                lease.idle(idle);
+    /// A connection for one request, and whether it has carried others.
+    async fn connection(
+        &self,
+        url: &Url,
+        route: &Route,
+        sent: &Sent,
+    ) -> Result<(Connection, bool), Fault> {
+        if let Some(connection) = self.idle(route).await {
+            return Ok((connection, true));
+        }
+        // What is begun here and not used is closed: a server that shuts down would wait for it.
+        select! {
+            connection = self.freed(route) => Ok((connection, true)),
+            connected = self.connect(url, route, sent) => Ok((connected?, false)),
+        }
+    }
+
+    /// An idle connection that is still open.
+    async fn idle(&self, route: &Route) -> Option<Connection> {
+        while let Some(connection) = self.shared.idle.take(route) {
+            settle().await;
+            if connection.is_ready() {
+                return Some(connection);
             }
-            (End::Whole, None) | (End::Closed, _) => lease.closed(),
-            (End::Dropped, _) => drop(lease),
+        }
+        None
+    }
+
+    /// The next one.
+    async fn freed(&self, route: &Route) -> Connection {
+        loop {
+            let connection = self.shared.idle.freed(route).await;
+            settle().await;
+            if connection.is_ready() {
+                return connection;
+            }
+        }
+    }
+
+    async fn connect(&self, url: &Url, route: &Route, sent: &Sent) -> Result<Connection, Fault> {
+        let tls = match &route.environment {
+            Some(environment) => Some(self.tls(environment).await),
+            None => None,
+        };
+        let opened = Connection::open(&self.shared.connector, url, tls).await;
+        opened.map_err(|error| Fault::connecting(&*error, &route.origin, sent.get()))
+    }
+
+    /// Reads an answer, and decides what becomes of its connection.
+    async fn receive(
+        &self,
+        response: http::Response<Incoming>,
+        route: Route,
+        connection: Connection,
+    ) -> Reply {
+        let limit = pool::idle_limit(response.version(), response.headers());
+        let (reply, whole) = read(response, &route.origin).await;
+        if let Some(limit) = limit.filter(|_| whole && connection.is_flushed()) {
+            let end = connection.end(limit);
+            self.shared.idle.put(route, connection, end);
         }
         reply
     }
 
-    async fn lease(&self, key: &RouteKey, sent: &Sent) -> Result<Lease, Fault> {
-        if let Some(lease) = self.shared.routes.lease(key) {
-            return Ok(lease);
-        }
-        // Without https none is needed; `reqwest` would read the system's roots for one.
-        let tls = match &key.environment {
-            Some(environment) => self.tls(environment).await,
-            None => tls::trusting_nobody(),
-        };
-        // While TLS was being set up another call may have come first.
-        let leased = self.shared.routes.lease_or_make(key, |idle| self.make(idle, tls));
-        leased.map_err(|error| Fault::no_client(&error, &key.origin, sent.get()))
-    }
-
-    fn make(
-        &self,
-        idle: Duration,
-        tls: rustls::ClientConfig,
-    ) -> Result<reqwest::Client, reqwest::Error> {
-        #[expect(clippy::disallowed_methods, reason = "here alone, with `no_proxy`")]
-        reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_only()
-            .http1_title_case_headers()
-            .http1_max_headers(2000)
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http1_allow_spaces_after_header_name_in_responses(true)
-            // `fetch` takes a line without a name, too.
-            .http1_ignore_invalid_headers_in_responses(true)
-            .pool_idle_timeout(idle)
-            .dns_resolver(self.shared.resolver.clone())
-            .tls_backend_preconfigured(tls)
-            .build()
-    }
-
     /// The TLS configuration for `environment`: reading roots takes long, so it happens once and
     /// on a thread where nothing else waits.
-    async fn tls(&self, environment: &Arc<TlsEnvironment>) -> rustls::ClientConfig {
+    async fn tls(&self, environment: &Arc<TlsEnvironment>) -> Arc<rustls::ClientConfig> {
         let cell = lock(&self.shared.tls).entry(environment.clone()).or_default().clone();
         let init = async {
             let environment = environment.clone();
@@ -178,7 +205,7 @@ impl Client {
                 (tls::trusting_nobody(), vec![format!("TLS roots could not be read: {error}")])
             });
             lock(&self.shared.warnings).extend(warnings);
-            config
+            Arc::new(config)
         };
         cell.get_or_init(|| init).await.clone()
     }
@@ -190,15 +217,22 @@ impl Default for Client {
     }
 }
 
-fn to_reqwest(Request { method, url, mut headers, body }: Request, sent: Sent) -> reqwest::Request {
-    if body.is_empty() && method == Method::POST {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+fn to_hyper(request: Request, sent: Sent) -> Result<http::Request<OneFrame>, http::Error> {
+    let Request { method, url, headers, body } = request;
+    let mut request = http::Request::builder()
+        .uri(
+            Uri::builder()
+                .path_and_query(&url[Position::BeforePath..Position::AfterQuery])
+                .build()?,
+        )
+        .method(method)
+        .header(header::HOST, &url[Position::BeforeHost..Position::AfterPort])
+        .body(OneFrame { body: Some(body).filter(|body| !body.is_empty()), sent })?;
+    if request.body().body.is_none() && request.method() == Method::POST {
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    let mut request = reqwest::Request::new(method, url);
-    *request.headers_mut() = headers;
-    let body = Some(body).filter(|body| !body.is_empty());
-    *request.body_mut() = Some(reqwest::Body::wrap(OneFrame { body, sent }));
-    request
+    request.headers_mut().extend(headers);
+    Ok(request)
 }
 
 /// Lets idle connections see what has reached this machine: a close, or bytes that nobody asked
@@ -209,42 +243,34 @@ async fn settle() {
     yield_now().await;
 }
 
-/// How an answer ended.
-enum End {
-    /// To its last byte.
-    Whole,
-    /// With its connection.
-    Closed,
-    /// Nobody read on.
-    Dropped,
-}
-
-async fn read(mut response: reqwest::Response, origin: &str) -> (Reply, End) {
-    let status = response.status().as_u16();
-    let location = response.headers().get(header::LOCATION);
+/// The answer, and whether it came to its last byte.
+async fn read(response: http::Response<Incoming>, origin: &str) -> (Reply, bool) {
+    let (head, mut incoming) = response.into_parts();
+    let status = head.status.as_u16();
+    let location = head.headers.get(header::LOCATION);
     if let Some(location) = location.filter(|_| reply::redirects(status)) {
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
         let reply = Reply { status, location: Some(location), ..Reply::default() };
-        return (reply, drain(response).await);
+        return (reply, drain(incoming).await);
     }
-    let codings = codings(response.headers());
+    let codings = codings(&head.headers);
     let limit = reply::limit(status);
     let success = (200..300).contains(&status);
     let mut body = Vec::new();
     let mut broken = None;
-    let end = loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => break End::Whole,
-            Err(error) => {
-                broken = Some(Fault::from_body(&error, origin));
-                break End::Closed;
+    let whole = loop {
+        match chunk(&mut incoming).await {
+            None => break true,
+            Some(Ok(chunk)) => body.extend_from_slice(&chunk),
+            Some(Err(error)) => {
+                broken = Some(Fault::inside_answer(&error, origin));
+                break false;
             }
         }
         if body.len() > limit {
             broken = Some(Fault::unreadable(&reply::Unreadable::TooLong, origin));
             body.truncate(limit);
-            break End::Dropped;
+            break false;
         }
     };
     match reply::decode(&body, &codings, limit) {
@@ -257,18 +283,37 @@ async fn read(mut response: reqwest::Response, origin: &str) -> (Reply, End) {
             }
         }
     }
-    (Reply { status, location: None, text: reply::text(&body), broken }, end)
+    (Reply { status, location: None, text: reply::text(&body), broken }, whole)
 }
 
 /// Reads the body of a redirect, where that is quickly done: its connection can be used again.
-async fn drain(mut response: reqwest::Response) -> End {
-    if response.content_length().is_none_or(|length| length > LONGEST_DRAINED) {
-        return End::Dropped;
+async fn drain(mut body: Incoming) -> bool {
+    if body.size_hint().exact().is_none_or(|length| length > LONGEST_DRAINED) {
+        return false;
     }
-    let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
-    match timeout(LONGEST_DRAIN, rest).await {
-        Ok(()) => End::Whole,
-        Err(_) => End::Dropped,
+    let rest = async {
+        loop {
+            match chunk(&mut body).await {
+                None => break true,
+                Some(Ok(_)) => {}
+                Some(Err(_)) => break false,
+            }
+        }
+    };
+    timeout(LONGEST_DRAIN, rest).await.unwrap_or(false)
+}
+
+/// The next piece of `body`, trailers passed over.
+async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+    loop {
+        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await? {
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Some(Ok(data));
+                }
+            }
+            Err(error) => return Some(Err(error)),
+        }
     }
 }
 
@@ -282,7 +327,7 @@ fn codings(headers: &HeaderMap) -> Vec<String> {
 
 /// A body of one frame, or of none, that tells when the connection first looks at it: hyper asks
 /// whether there is a body just before it writes the head.
-struct OneFrame {
+pub(super) struct OneFrame {
     body: Option<Bytes>,
     sent: Sent,
 }

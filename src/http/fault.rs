@@ -1,6 +1,6 @@
 //! Why no answer came, or not the whole of it, with Node's name for the reason.
 
-use std::{error::Error, fmt, io, iter};
+use std::{error::Error, fmt, io};
 
 use super::{reply::Unreadable, tls};
 use crate::error::Cause;
@@ -32,18 +32,18 @@ pub enum Stage {
 }
 
 impl Fault {
-    /// What `reqwest` says of a request that got no answer's head.
-    pub(super) fn from_request(error: &reqwest::Error, origin: &str, sent: bool) -> Self {
-        let stage = match hyper(error) {
-            _ if error.is_connect() => Stage::Connecting,
-            Some(error) if error.is_parse() => Stage::Reading,
-            _ => Stage::Awaiting,
-        };
-        Self::new(stage, origin, error, sent)
+    /// There is no connection.
+    pub(super) fn connecting(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
+        Self::new(Stage::Connecting, origin, error, sent)
     }
 
-    /// What `reqwest` says of an answer that stopped inside its body.
-    pub(super) fn from_body(error: &reqwest::Error, origin: &str) -> Self {
+    /// A connection, and not one byte of an answer.
+    pub(super) fn before_answer(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
+        Self::new(Stage::Awaiting, origin, error, sent)
+    }
+
+    /// An answer that stopped, or is none of HTTP.
+    pub(super) fn inside_answer(error: &hyper::Error, origin: &str) -> Self {
         Self::new(Stage::Reading, origin, error, true)
     }
 
@@ -58,12 +58,7 @@ impl Fault {
         }
     }
 
-    /// The client for `origin` could not be made.
-    pub(super) fn no_client(error: &reqwest::Error, origin: &str, sent: bool) -> Self {
-        Self::new(Stage::Connecting, origin, error, sent)
-    }
-
-    fn new(stage: Stage, origin: &str, error: &reqwest::Error, sent: bool) -> Self {
+    fn new(stage: Stage, origin: &str, error: &(dyn Error + 'static), sent: bool) -> Self {
         let (code, reason) = root(error);
         Self { stage, origin: origin.to_owned(), reason, code, sent }
     }
@@ -102,25 +97,18 @@ impl fmt::Display for LookupFailed {
 
 impl Error for LookupFailed {}
 
-/// What hyper says below `error`.
-fn hyper(error: &reqwest::Error) -> Option<&hyper::Error> {
-    iter::successors(error.source(), |&error| error.source()).find_map(<dyn Error>::downcast_ref)
-}
-
 /// Node's code and the words of the lowest error that says something.
-///
-/// The words of `reqwest` itself hold the URL with its query and hide the reason.
-fn root(error: &reqwest::Error) -> (Option<&'static str>, String) {
-    let mut lowest = None;
-    let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(known) = known(error) {
+fn root(error: &(dyn Error + 'static)) -> (Option<&'static str>, String) {
+    let mut lowest = error;
+    loop {
+        if let Some(known) = known(lowest) {
             return known;
         }
-        lowest = Some(error);
-        next = error.source();
+        match lowest.source() {
+            Some(source) => lowest = source,
+            None => return (None, lowest.to_string()),
+        }
     }
-    (None, lowest.map_or_else(|| "request failed".to_owned(), ToString::to_string))
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<(Option<&'static str>, String)> {

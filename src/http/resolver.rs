@@ -6,11 +6,14 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::{Context, Poll},
 };
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
 use tokio::{net::lookup_host, sync::watch};
+use tower_service::Service;
 
 use super::{client::lock, fault::LookupFailed};
 
@@ -22,17 +25,23 @@ pub(super) struct SystemResolver {
 
 type Looked = Option<Result<Vec<SocketAddr>, String>>;
 
-impl Resolve for SystemResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for SystemResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = LookupFailed;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, LookupFailed>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LookupFailed>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let resolver = self.clone();
         Box::pin(async move {
             let name = name.as_str().to_owned();
             let host = name.clone();
             let lookup = async move { Ok(lookup_host((host, 0)).await?.collect()) };
-            match resolver.shared(name, lookup).await {
-                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
-                Err(reason) => Err(LookupFailed(reason).into()),
-            }
+            let addresses = resolver.shared(name, lookup).await;
+            addresses.map(Vec::into_iter).map_err(LookupFailed)
         })
     }
 }

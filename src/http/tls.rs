@@ -46,7 +46,6 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    // reqwest's `http1_only` sets this in a config that it builds itself, never in a given one.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     (config, warnings)
 }
