@@ -99,6 +99,33 @@ for (const { name, good, call, gives, refused } of EXCHANGES) {
   });
 }
 
+describe("an answer without end", () => {
+  // None of it counts towards the 1 MiB of an answer, so nothing else would stop it.
+  const floods = {
+    "interim answers": ["", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"],
+    "zeros in a chunk's size": ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "0"],
+  };
+
+  for (const [kind, [begin, piece]] of Object.entries(floods)) {
+    it(`of ${kind} is stopped after 8 MiB`, async (t) => {
+      const block = Buffer.from(piece.repeat(2 ** 16));
+      let written = 0;
+      const server = await rawServer(t, async (connection) => {
+        await connection.request();
+        await connection.write(begin);
+        while (!connection.socket.destroyed && written < 2 ** 26) {
+          written += block.length;
+          await connection.write(block);
+        }
+      });
+      const message = `Network error: cannot read the answer of ${server.origin}: it does not end`;
+      const issue = createRemoteTokenIssuer({ url: server.url });
+      await rejectsWith(issue(PAYMENT), issueFailed(message, { sent: true }));
+      assert.ok(written < 2 ** 25, `${written} bytes`);
+    });
+  }
+});
+
 describe("an answer's length", () => {
   // B24
   it("may be told by the connection's end, call by call", async (t) => {
