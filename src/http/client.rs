@@ -188,8 +188,8 @@ impl Client {
         let limit = pool::idle_limit(response.version(), response.headers());
         let (reply, whole) = read(response, &route.origin).await;
         if let Some(limit) = limit.filter(|_| whole && connection.is_flushed()) {
-            let end = connection.end(limit);
-            self.shared.idle.put(route, connection, end);
+            let made = connection.made();
+            self.shared.idle.put(route, connection, made, limit);
         }
         reply
     }

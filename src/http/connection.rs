@@ -9,7 +9,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use hyper::{
@@ -106,9 +105,9 @@ impl Connection {
         !self.traffic.writing.load(Ordering::Acquire)
     }
 
-    /// From when on it takes no new request, where it may be idle for `limit`.
-    pub fn end(&self, limit: Duration) -> Instant {
-        (Instant::now() + limit).min(self.made + LONGEST_USE)
+    /// When its handshakes were over.
+    pub fn made(&self) -> Instant {
+        self.made
     }
 }
 
@@ -180,7 +179,5 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// How long a connection may take new requests, so that DNS changes are seen under steady load.
-const LONGEST_USE: Duration = Duration::from_mins(1);
 /// In bytes on the wire: 1 MiB of content in chunks of a byte each has seven.
 const LONGEST_ANSWER: u64 = 8 * 1024 * 1024;

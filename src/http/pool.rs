@@ -67,8 +67,9 @@ impl<C: Send + 'static> Pool<C> {
         }
     }
 
-    /// Keeps `connection`, and drops it at `until` where nobody has taken it.
-    pub fn put(&self, route: Route, connection: C, until: Instant) {
+    /// Keeps `connection`, made then, for `limit` at most, and drops it where nobody takes it.
+    pub fn put(&self, route: Route, connection: C, made: Instant, limit: Duration) {
+        let until = (Instant::now() + limit).min(made + LONGEST_USE);
         let mut idle = lock(&self.idle);
         let connections = idle.routes.entry(route).or_default();
         connections.idle.push((until, connection));
@@ -146,6 +147,8 @@ fn timeout(keep_alive: &HeaderValue) -> Option<u64> {
     })
 }
 
+/// How long a connection may take new requests, so that DNS changes are seen under steady load.
+const LONGEST_USE: Duration = Duration::from_mins(1);
 const LONGEST_IDLE: Duration = Duration::from_mins(1);
 const IDLE_WITHOUT_HINT: Duration = Duration::from_millis(1500);
 
@@ -220,35 +223,48 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
 
-    fn after(milliseconds: u64) -> Instant {
-        Instant::now() + Duration::from_millis(milliseconds)
+    fn put<C: Send + 'static>(pool: &Pool<C>, route: Route, connection: C, milliseconds: u64) {
+        pool.put(route, connection, Instant::now(), Duration::from_millis(milliseconds));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_taken_until_its_time_is_over() {
         let pool = Pool::default();
-        pool.put(route("http://a"), 1, after(4_000));
+        put(&pool, route("http://a"), 1, 4_000);
         advance(3_999).await;
         assert_eq!(pool.take(&route("http://a")), Some(1));
         assert_eq!(pool.take(&route("http://a")), None);
-        pool.put(route("http://a"), 1, after(4_000));
+        put(&pool, route("http://a"), 1, 4_000);
         advance(4_000).await;
+        assert_eq!(pool.take(&route("http://a")), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_takes_no_request_a_minute_after_it_was_made_however_busy_it_was() {
+        let (pool, made) = (Pool::default(), Instant::now());
+        for _ in 0..60 {
+            pool.put(route("http://a"), 1, made, Duration::from_secs(4));
+            advance(999).await;
+            assert_eq!(pool.take(&route("http://a")), Some(1));
+        }
+        pool.put(route("http://a"), 1, made, Duration::from_secs(4));
+        advance(60).await;
         assert_eq!(pool.take(&route("http://a")), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_other_origin_takes_it() {
         let pool = Pool::default();
-        pool.put(route("http://a"), 1, after(4_000));
+        put(&pool, route("http://a"), 1, 4_000);
         assert_eq!(pool.take(&route("http://b")), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_last_one_is_taken_first_and_none_past_its_time() {
         let pool = Pool::default();
-        pool.put(route("http://a"), 1, after(4_000));
-        pool.put(route("http://a"), 2, after(1_000));
-        pool.put(route("http://a"), 3, after(4_000));
+        put(&pool, route("http://a"), 1, 4_000);
+        put(&pool, route("http://a"), 2, 1_000);
+        put(&pool, route("http://a"), 3, 4_000);
         assert_eq!(pool.take(&route("http://a")), Some(3));
         advance(1_000).await;
         assert_eq!(pool.take(&route("http://a")), Some(1));
@@ -258,8 +274,8 @@ mod tests {
     async fn each_is_dropped_when_its_time_is_over_whatever_comes_before_and_after() {
         let pool = Pool::default();
         let ((slow, slow_is_open), (quick, quick_is_open)) = (connection(), connection());
-        pool.put(route("http://a"), slow, after(60_000));
-        pool.put(route("http://b"), quick, after(1_500));
+        put(&pool, route("http://a"), slow, 60_000);
+        put(&pool, route("http://b"), quick, 1_500);
         advance(1_499).await;
         assert!(is_open(&quick_is_open));
         advance(2).await;
@@ -275,7 +291,7 @@ mod tests {
         let pool = Pool::default();
         for _ in 0..3 {
             let (connection, open) = connection();
-            pool.put(route("http://a"), connection, after(1_500));
+            put(&pool, route("http://a"), connection, 1_500);
             advance(1_501).await;
             assert!(!is_open(&open));
         }
@@ -289,8 +305,8 @@ mod tests {
         let waits = tokio::spawn(waiter(pool.clone()));
         tokio::task::yield_now().await;
         left.abort();
-        pool.put(route("http://b"), 2, after(4_000));
-        pool.put(route("http://a"), 1, after(4_000));
+        put(&pool, route("http://b"), 2, 4_000);
+        put(&pool, route("http://a"), 1, 4_000);
         assert_eq!(waits.await.unwrap(), 1);
         assert_eq!(pool.take(&route("http://a")), None);
     }
@@ -298,12 +314,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_was_taken_meanwhile_is_waited_for_again() {
         let pool = Arc::new(Pool::default());
-        pool.put(route("http://a"), 1, after(1_000));
+        put(&pool, route("http://a"), 1, 1_000);
         pool.take(&route("http://a"));
         let waiting = pool.clone();
         let waits = tokio::spawn(async move { waiting.freed(&route("http://a")).await });
         advance(10_000).await;
-        pool.put(route("http://a"), 2, after(4_000));
+        put(&pool, route("http://a"), 2, 4_000);
         assert_eq!(waits.await.unwrap(), 2);
     }
 
@@ -311,7 +327,7 @@ mod tests {
     async fn the_pool_drops_all_with_itself() {
         let pool = Pool::default();
         let (connection, open) = connection();
-        pool.put(route("http://a"), connection, after(60_000));
+        put(&pool, route("http://a"), connection, 60_000);
         tokio::task::yield_now().await;
         drop(pool);
         assert!(!is_open(&open));
