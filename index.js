@@ -9,7 +9,7 @@
  * @import { Auth, Given, Issuer } from "./binding.js"
  */
 
-const binding = require("./binding.js");
+const binding = require("./lib/load.js");
 const {
   failed,
   isRecord,

@@ -16,7 +16,7 @@ import { ROOT } from "./process.mjs";
 export async function copyOfPackage(t) {
   const folder = mkdtempSync(join(tmpdir(), "key0-copy-"));
   t.after(() => rmSync(folder, { recursive: true }));
-  const published = /^(index\.m?js|binding\.js|package\.json|lib|key0-native\..+\.node)$/;
+  const published = /^(index\.m?js|package\.json|lib|key0-native\..+\.node)$/;
   for (const name of readdirSync(ROOT).filter((name) => published.test(name))) {
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   }

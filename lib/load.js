@@ -1,0 +1,208 @@
+// @ts-check
+"use strict";
+
+/**
+ * Finds this platform's binary and loads it: one that was built beside this package, else that of
+ * the platform's own package. Where none can be loaded, one error says why and what to do; a file
+ * that would end the process by a signal never reaches the dynamic linker.
+ */
+
+const { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } = require("node:fs");
+const { dirname, join } = require("node:path");
+const { version } = require("../package.json");
+
+/** Written out, so that tools that trace files find the packages. */
+const PACKAGES = {
+  "linux-x64-gnu": () => require.resolve("@key0ai/native-linux-x64-gnu"),
+  "linux-x64-musl": () => require.resolve("@key0ai/native-linux-x64-musl"),
+  "linux-arm64-gnu": () => require.resolve("@key0ai/native-linux-arm64-gnu"),
+  "linux-arm64-musl": () => require.resolve("@key0ai/native-linux-arm64-musl"),
+  "darwin-x64": () => require.resolve("@key0ai/native-darwin-x64"),
+  "darwin-arm64": () => require.resolve("@key0ai/native-darwin-arm64"),
+  "win32-x64-msvc": () => require.resolve("@key0ai/native-win32-x64-msvc"),
+  "win32-arm64-msvc": () => require.resolve("@key0ai/native-win32-arm64-msvc"),
+};
+
+/** `e_machine` of an ELF file. @type {Record<string, number>} */
+const MACHINES = { x64: 62, arm64: 183 };
+
+/** @returns {typeof import("../binding")} */
+function load() {
+  const platform = platformName();
+  /** @type {any[]} */
+  const attempts = [];
+  // napi-rs's own variable, for a build that lies elsewhere.
+  const named = () => process.env.NAPI_RS_NATIVE_LIBRARY_PATH || undefined;
+  for (const find of [named, () => builtHere(platform), () => installed(platform)]) {
+    try {
+      const file = find();
+      if (file === undefined) continue;
+      if (process.platform === "linux") checkElf(file);
+      return require(file);
+    } catch (error) {
+      attempts.push(error);
+    }
+  }
+  throw notLoaded(platform, attempts);
+}
+
+/** @param {string} platform */
+function builtHere(platform) {
+  const file = join(__dirname, "..", `key0-native.${platform}.node`);
+  return existsSync(file) ? file : undefined;
+}
+
+/** @param {string} platform */
+function installed(platform) {
+  const find = PACKAGES[/** @type {keyof typeof PACKAGES} */ (platform)];
+  if (!find) return undefined;
+  const file = find();
+  const found = JSON.parse(readFileSync(join(dirname(file), "package.json"), "utf8"));
+  if (found.version !== version) {
+    throw new Error(`${found.name} is of version ${found.version}, not ${version}`);
+  }
+  return file;
+}
+
+function platformName() {
+  const { platform, arch } = process;
+  if (platform === "linux") return `${platform}-${arch}-${usesMusl() ? "musl" : "gnu"}`;
+  return platform === "win32" ? `${platform}-${arch}-msvc` : `${platform}-${arch}`;
+}
+
+/** Asks about this very process: a system may have both libraries. */
+function usesMusl() {
+  const ways = [
+    // The program's dynamic linker is named at its beginning.
+    () => start(process.execPath, 4096).text,
+    // Where the linker was the command, the program is its argument.
+    () => readFileSync("/proc/self/maps", "latin1"),
+  ];
+  for (const way of ways) {
+    try {
+      const [libc] = way().match(/\/ld-(musl|linux)-|\/libc\.(musl-|so$|so\.6)/m) ?? [];
+      if (libc) return !/ld-linux|so\.6/.test(libc);
+    } catch {
+      // Not readable here.
+    }
+  }
+  // The last resort, being slow. Its part about the network asks name servers.
+  /** @type {any} */ (process.report).excludeNetwork = true;
+  const { header } = /** @type {any} */ (process.report.getReport());
+  return header.glibcVersionRuntime === undefined;
+}
+
+/**
+ * Refuses a file that the dynamic linker would map and then fault on, or name as missing.
+ * @param {string} file
+ */
+function checkElf(file) {
+  const { bytes, size } = start(file, 64);
+  if (bytes.length < 64 || bytes.readUInt32BE(0) !== 0x7f454c46 || bytes[4] !== 2) {
+    throw new Error(`${file} is no 64-bit ELF file`);
+  }
+  if (bytes.readUInt16LE(18) !== MACHINES[process.arch]) {
+    throw new Error(`${file} is for another CPU than ${process.arch}`);
+  }
+  // The section headers are what an ELF file ends with.
+  const end = Number(bytes.readBigUInt64LE(40)) + bytes.readUInt16LE(58) * bytes.readUInt16LE(60);
+  if (size < end) throw new Error(`${file} is cut off: it has ${size} of ${end} bytes`);
+}
+
+/**
+ * How a file begins, and how long it is.
+ * @param {string} file
+ * @param {number} length
+ */
+function start(file, length) {
+  const descriptor = openSync(file, "r");
+  try {
+    const buffer = Buffer.alloc(length);
+    const bytes = buffer.subarray(0, readSync(descriptor, buffer, 0, length, 0));
+    return { bytes, text: bytes.toString("latin1"), size: fstatSync(descriptor).size };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * @param {string} platform
+ * @param {any[]} attempts
+ */
+function notLoaded(platform, attempts) {
+  const wanted = platform in PACKAGES ? `@key0ai/native-${platform}` : undefined;
+  const lines = [
+    `@key0ai/native ${version} has no binary that it can load on ${platform}.`,
+    ...(wanted ? [`It looked for the package ${wanted}, version ${version}:`] : []),
+    ...attempts.map((error) => `  ${firstLine(error)}`),
+    ...(wanted ? causes(platform, attempts) : [none()]),
+    "To build it from source, in a clone of its repository: npm run build && npm pack",
+  ];
+  const cause = new AggregateError(attempts, "what each attempt failed with");
+  return Object.assign(new Error(lines.join("\n"), { cause }), { code: "ERR_KEY0_NO_BINARY" });
+}
+
+/**
+ * What may have led to this, each with its cure.
+ * @param {string} platform
+ * @param {any[]} attempts
+ */
+function causes(platform, attempts) {
+  if (attempts.some(({ code }) => code === "ERR_DLOPEN_DISABLED")) {
+    return [
+      "This process may load no addon: start Node.js with --allow-addons beside --permission," +
+        " and without --no-addons.",
+    ];
+  }
+  const [os, cpu, abi] = platform.split("-");
+  const libc = { gnu: " --libc=glibc", musl: " --libc=musl" }[abi] ?? "";
+  const others = Object.entries(PACKAGES).filter(([name, find]) => name !== platform && has(find));
+  const found = others.map(([name]) => `@key0ai/native-${name}`).join(", ");
+  const absent = attempts.every(({ code }) => code === "MODULE_NOT_FOUND");
+  const old = attempts.some(({ message }) => /GLIBC_/.test(message));
+  return [
+    "Likely causes, and their cures:",
+    ...(old ? ["- this system's glibc is older than 2.28: a newer system"] : []),
+    ...(found
+      ? [
+          `- node_modules is another platform's (it has ${found}), copied from another image or` +
+            ` stage: install where it runs, or with npm install --os=${os} --cpu=${cpu}${libc}`,
+        ]
+      : []),
+    ...(absent
+      ? [
+          "- optional dependencies were left out (--omit=optional, --no-optional): install them",
+          "- the lock file is another platform's, or npm's optional-dependency bug (npm/cli#4828):" +
+            " remove node_modules and package-lock.json, then npm install",
+          "- the package was bundled: leave it external (Next.js:" +
+            ' serverExternalPackages: ["@key0ai/native"])',
+        ]
+      : [
+          "- a file that was cut off, or files of two versions or platforms mixed:" +
+            " remove node_modules, then npm install",
+        ]),
+  ];
+}
+
+function none() {
+  const isWasm = process.arch.startsWith("wasm") || "webcontainer" in process.versions;
+  return isWasm
+    ? "There is none for WebAssembly (StackBlitz): addons cannot be loaded there."
+    : `There is none for this platform; there are for ${Object.keys(PACKAGES).join(", ")}.`;
+}
+
+/** @param {() => string} find */
+function has(find) {
+  try {
+    return existsSync(find());
+  } catch {
+    return false;
+  }
+}
+
+/** @param {any} error */
+function firstLine(error) {
+  return String(error?.message ?? error).split("\n", 1)[0];
+}
+
+module.exports = load();
