@@ -4,15 +4,6 @@
 /** A value, or the record of an error for the shell to throw. */
 export type Outcome<T> = T | ErrorRecord
 
-
-/**
- * Which binding artifact the generated loader actually loaded: `'native'` for
- * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
- * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
- * can point the loader at a WASI artifact this package does not build itself.
- */
-export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
-
 /** A strategy. */
 export declare class Auth {
   /** `noAuth` */
