@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
     error::{Cause, ConfigError, ConfigErrorKind, PlainError},
-    json,
+    fault_injection, json,
     jws::{Algorithm, Rejection, SigningKey, VerifyingKey},
     now::Now,
     secret::Secret,
@@ -82,6 +82,7 @@ impl AccessTokenIssuer {
         ttl_seconds: f64,
         now: Now,
     ) -> Result<Secret, ConfigError> {
+        fault_injection::point("sign");
         let iat = now.seconds();
         let exp = iat + ttl_seconds;
         for (field, time) in [("Date.now()", iat), ("ttlSeconds", exp)] {
@@ -100,6 +101,7 @@ impl AccessTokenIssuer {
     /// # Errors
     /// Where the token is refused, with the code of `jose`; on an RS256 issuer always.
     pub fn verify(&self, token: &str, now: Now) -> Result<String, PlainError> {
+        fault_injection::point("verify");
         let Some(key) = &self.0.verifying else {
             return Err(PlainError {
                 message: "RS256 verification requires public key, use validateKey0Token instead"

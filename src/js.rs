@@ -7,7 +7,10 @@
 mod access_token_issuer;
 mod auth;
 mod config;
+#[cfg(feature = "fault-injection")]
+mod fault_injection;
 mod outcome;
+mod panic_hook;
 mod remote_token_issuer;
 mod runtime;
 mod validate_token;

@@ -16,6 +16,7 @@
 pub mod access_token_issuer;
 pub mod auth;
 pub mod error;
+pub mod fault_injection;
 pub mod http;
 #[cfg(all(feature = "node", not(test)))]
 #[expect(clippy::needless_pass_by_value, reason = "napi's functions own their arguments")]

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{now::Now, secret::Secret};
+use crate::{fault_injection, now::Now, secret::Secret};
 
 /// A token and how long it is good for.
 #[derive(Clone, Debug)]
@@ -105,6 +105,7 @@ impl<E> TokenCache<E> {
     #[must_use]
     pub fn find(&self, now: Now) -> Found<E> {
         let mut state = self.state();
+        fault_injection::point("token cache");
         if let Some(token) = state.token.as_ref().filter(|token| token.is_fresh(now)) {
             return Found::Fresh(token.clone());
         }

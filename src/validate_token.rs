@@ -3,6 +3,7 @@
 
 use crate::{
     error::{Cause, Code, Key0Error, PlainError},
+    fault_injection,
     json::{self, Value},
     jws::{Algorithm, Rejection, VerifyingKey},
     now::Now,
@@ -84,6 +85,7 @@ pub fn validate_token(
 
 /// The token after exactly `Bearer ` (RFC 6750 §2.1).
 fn bearer(auth_header: Option<&str>) -> Option<&str> {
+    fault_injection::point("validate");
     auth_header?.strip_prefix("Bearer ").filter(|token| !token.is_empty())
 }
 

@@ -9,6 +9,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::{
     error::{Cause, Code, ConfigError, Key0Error},
+    fault_injection,
     http::{
         Client, Endpoint, Exchange, Fault, Reply, Request, Step,
         client::Sent,
@@ -142,6 +143,7 @@ async fn load(ticket: Ticket<Failure>, grant: Arc<Grant>, now: Now, client: Clie
     let sent = Sent::default();
     let mut exchange = TokenRequest::new(grant, now);
     let result = timeout(DEADLINE, client.drive(&mut exchange, &sent)).await;
+    fault_injection::point("token fetch");
     ticket.finish(result.unwrap_or_else(|_| Err(Failure::TimedOut { sent: sent.get() })));
 }
 

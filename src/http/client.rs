@@ -30,6 +30,7 @@ use super::{
     resolver::SystemResolver,
     tls::{self, TlsEnvironment},
 };
+use crate::fault_injection;
 
 /// Connections to all origins. Clones share them; each call names the environment that made it.
 #[derive(Clone)]
@@ -115,6 +116,7 @@ impl Client {
             .map_err(|error| Fault::before_answer(&error, &route.origin, sent.get()))?;
         loop {
             let (mut connection, reused) = self.connection(&url, &route, sent).await?;
+            fault_injection::point("http");
             let mut error = match connection.send(request).await {
                 Ok(response) => return Ok(self.receive(response, route, connection).await),
                 Err(error) => error,
