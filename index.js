@@ -44,7 +44,7 @@ function sharedSecretAuth(headerName, secret) {
 /** @type {typeof Types.signedJwtAuth} */
 function signedJwtAuth(issuer, audience, ttlSeconds) {
   const signs = typeof readable("issuer", () => issuer?.sign) === "function";
-  const native = readable("issuer", () => /** @type {any} */ (issuer)?.[NATIVE]);
+  const native = readable("issuer", () => nativeHalf(issuer));
   // What another's issuer takes for a lifetime is its own business.
   const checked = native ? ttlSeconds : undefined;
   const json = typeof audience === "string" ? JSON.stringify(audience) : undefined;
@@ -56,7 +56,7 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
   const headers = async () => {
     if (own()) return { Authorization: await authorization(strategy) };
     const signed = await issuer.sign(JSON.parse(unwrap(claims.json())), lifetime);
-    const bearer = binding.bearer(signed?.token);
+    const bearer = binding.bearer(readable("token of issuer.sign", () => signed?.token));
     return { Authorization: isRecord(bearer) ? await failed(bearer) : bearer };
   };
   strategies.set(headers, own);
@@ -74,7 +74,13 @@ function oauthClientCredentialsAuth(config) {
     "audience",
   );
   const strategy = unwrap(
-    binding.clientCredentials(address(tokenUrl), clientId, clientSecret, scopes, audience),
+    binding.clientCredentials(
+      address("tokenUrl", tokenUrl),
+      clientId,
+      clientSecret,
+      scopes,
+      audience,
+    ),
   );
   return provider(strategy, async () => ({ Authorization: await authorization(strategy) }));
 }
@@ -91,7 +97,14 @@ function createRemoteTokenIssuer(config) {
     "headerName",
   );
   const issuer = unwrap(
-    binding.remoteTokenIssuer(address(url), timeoutMs, idempotencyKey, auth, secret, headerName),
+    binding.remoteTokenIssuer(
+      address("url", url),
+      timeoutMs,
+      idempotencyKey,
+      auth,
+      secret,
+      headerName,
+    ),
   );
   const atCreation = environment();
   return async (params) => {
@@ -223,12 +236,25 @@ async function authorization(strategy) {
  */
 function give(given, headers) {
   if (typeof headers !== "object" || headers === null) return given.other(headers);
-  const isIterated = /^\[object (Map|Headers)\]$/.test(tag.call(headers));
-  /** @type {[unknown, unknown][]} */
+  const isMap = /^\[object (Map|Headers)\]$/.test(tag.call(headers));
+  const isIterated = isMap && typeof headers[Symbol.iterator] === "function";
+  /** @type {unknown[]} */
   const entries = isIterated ? [...headers] : Object.entries(headers);
   given.headers(
-    entries.flatMap(([name, value]) => [name, Array.isArray(value) ? `${value}` : value]),
+    entries.flatMap((entry) => {
+      const [name, value] = Array.isArray(entry) ? entry : [];
+      return [name, Array.isArray(value) ? joined(value) : value];
+    }),
   );
+}
+
+/** An array as `fetch` makes it text; one that cannot be text stays. @param {unknown[]} value */
+function joined(value) {
+  try {
+    return String(value);
+  } catch {
+    return value;
+  }
 }
 
 /** @param {unknown} params */
@@ -254,19 +280,30 @@ function copied(value) {
   return Array.isArray(value) ? [...value] : value;
 }
 
-/** The text of a `URL` of any realm. @param {any} url */
-function address(url) {
-  return typeof url === "object" && typeof url?.href === "string" ? url.href : url;
+/** The text of a `URL` of any realm. @param {string} field @param {any} url */
+function address(field, url) {
+  const href = readable(field, () => (typeof url === "object" ? url?.href : undefined));
+  return typeof href === "string" ? href : url;
 }
 
-/** @param {any} receiver @returns {Issuer} */
+/**
+ * The native half of an issuer of this package; a mock that has every property has none.
+ * @param {any} issuer
+ * @returns {Issuer | undefined}
+ */
+function nativeHalf(issuer) {
+  const native = issuer?.[NATIVE];
+  return native instanceof binding.Issuer ? native : undefined;
+}
+
+/** @param {unknown} receiver */
 function issuerOf(receiver) {
-  const issuer = receiver?.[NATIVE];
+  const issuer = readable("the receiver of this method", () => nativeHalf(receiver));
   if (!issuer) throw new TypeError("the receiver of this method must be an AccessTokenIssuer");
   return issuer;
 }
 
-/** What decides whom TLS trusts: a worker's `process.env` is its own. */
+/** What decides whom TLS trusts: a worker's `process.env` is its own, and may be anybody's. */
 function environment() {
   const { env } = process;
   return [
@@ -274,7 +311,7 @@ function environment() {
     env.SSL_CERT_DIR,
     env.NODE_EXTRA_CA_CERTS,
     env.NODE_TLS_REJECT_UNAUTHORIZED,
-  ];
+  ].map((value) => (typeof value === "string" ? value : undefined));
 }
 
 const { toString: tag } = Object.prototype;

@@ -24,7 +24,8 @@ class Key0Error extends Error {
    * @param {Record<string, unknown>} [details]
    */
   constructor(code, message, httpStatus = 400, details) {
-    super(message);
+    // A template, since `String` would take a symbol, which an Error does not.
+    super(readable("message", () => (message === undefined ? message : `${message}`)));
     this.code = code;
     this.httpStatus = httpStatus;
     this.details = details;
@@ -58,15 +59,18 @@ Object.defineProperty(Key0Error.prototype, "name", {
  * @param {unknown} ErrorClass
  */
 function setKey0ErrorClass(ErrorClass) {
-  if (typeof ErrorClass !== "function" || !inherits(ErrorClass.prototype, Error.prototype)) {
+  const theirs = readable("Key0Error", () =>
+    typeof ErrorClass === "function" ? ErrorClass.prototype : undefined,
+  );
+  if (!readable("Key0Error", () => inherits(theirs, Error.prototype))) {
     throw new TypeError("Key0Error must be a class that extends Error");
   }
   const { prototype } = Key0Error;
-  if (ErrorClass.prototype === prototype || inherits(ErrorClass.prototype, prototype)) {
+  if (theirs === prototype || inherits(theirs, prototype)) {
     throw new TypeError("Key0Error must be the SDK's class, not this package's or one below it");
   }
-  Object.setPrototypeOf(prototype, ErrorClass.prototype);
-  sdkClass = ErrorClass;
+  Object.setPrototypeOf(prototype, theirs);
+  sdkClass = /** @type {Function} */ (ErrorClass);
 }
 
 /**

@@ -350,6 +350,12 @@ impl fmt::Display for Failure {
             Self::Fault(fault) => fault.fmt(f),
             Self::Misdirected { misdirected, .. } => misdirected.fmt(f),
             Self::Params(reason) => write!(f, "params cannot be sent as JSON: {reason}"),
+            // It may be a value in the wrong place, or a whole line.
+            Self::Header(Unsendable { name, .. }) | Self::HeaderValue { name, .. }
+                if let Err(problem) = headers::name(name) =>
+            {
+                write!(f, "auth gave a header whose name {problem}")
+            }
             Self::Header(Unsendable { name, problem }) => {
                 write!(f, "auth gave the header {name:?}, which {problem}")
             }
@@ -357,6 +363,9 @@ impl fmt::Display for Failure {
                 write!(f, "auth gave the header {name:?} the value {kind}, which is no string")
             }
             Self::NotHeaders(kind) => write!(f, "auth gave {kind} instead of headers"),
+            Self::Rejected(message) if message.trim().is_empty() => {
+                f.write_str("auth failed and did not say why")
+            }
             Self::Rejected(message) => f.write_str(message),
             Self::Auth(error) => f.write_str(&error.message),
             Self::CallersOwn => f.write_str("auth rejected with an error of its own"),
