@@ -239,6 +239,7 @@ mod tests {
         assert_eq!(pool.take(&route("http://a")), None);
     }
 
+    // B25: the next one is made at the address that the name has then (resolver.rs).
     #[tokio::test(start_paused = true)]
     async fn a_connection_takes_no_request_a_minute_after_it_was_made_however_busy_it_was() {
         let (pool, made) = (Pool::default(), Instant::now());

@@ -145,6 +145,7 @@ mod tests {
         assert_eq!(second.await.unwrap(), Ok(address(1)));
     }
 
+    // B25
     #[tokio::test]
     async fn nothing_is_remembered() {
         let resolver = SystemResolver::default();
