@@ -20,7 +20,11 @@ const answer = (request, response) => {
     if (request.url === "/broken") response.statusCode = 500;
     const { authorization = "", "x-key": key = "" } = request.headers;
     response.end(
-      JSON.stringify({ token: `${authorization}${key}`, access_token: "oauth", expires_in: 3600 }),
+      JSON.stringify({
+        token: `got ${authorization}${key}`,
+        access_token: "oauth",
+        expires_in: 3600,
+      }),
     );
   });
 };
@@ -47,11 +51,11 @@ const rs256 = new AccessTokenIssuer({
 const oauth = { tokenUrl: url, clientId: "id", clientSecret: secret };
 /** @type {[string, import("@key0ai/native").AuthHeaderProvider, RegExp][]} */
 const strategies = [
-  ["noAuth", key0.noAuth(), /^$/],
-  ["sharedSecretAuth", key0.sharedSecretAuth("X-Key", secret), /^s{32}$/],
-  ["signedJwtAuth, HS256", key0.signedJwtAuth(hs256, url), /^Bearer ey/],
-  ["signedJwtAuth, RS256", key0.signedJwtAuth(rs256, url), /^Bearer ey/],
-  ["oauthClientCredentialsAuth", key0.oauthClientCredentialsAuth(oauth), /^Bearer oauth$/],
+  ["noAuth", key0.noAuth(), /^got $/],
+  ["sharedSecretAuth", key0.sharedSecretAuth("X-Key", secret), /^got s{32}$/],
+  ["signedJwtAuth, HS256", key0.signedJwtAuth(hs256, url), /^got Bearer ey/],
+  ["signedJwtAuth, RS256", key0.signedJwtAuth(rs256, url), /^got Bearer ey/],
+  ["oauthClientCredentialsAuth", key0.oauthClientCredentialsAuth(oauth), /^got Bearer oauth$/],
 ];
 for (const [name, auth, expected] of strategies) {
   for (const address of [url, tlsUrl]) {
