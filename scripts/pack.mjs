@@ -36,7 +36,7 @@ function main() {
   manifest.optionalDependencies = Object.fromEntries(
     PLATFORMS.map((platform) => [packageName(platform), manifest.version]),
   );
-  for (const name of [...manifest.files, "README.md", "LICENSE", "CHANGELOG.md"]) {
+  for (const name of [...manifest.files, "README.md", "LICENSE"]) {
     cpSync(name, join(folder, name), { recursive: true });
   }
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);

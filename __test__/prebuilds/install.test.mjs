@@ -15,8 +15,6 @@ import { RSA } from "../support/keys.mjs";
 import { endedWell, ROOT, run } from "../support/process.mjs";
 import { authority } from "../support/tls.mjs";
 
-// Each tarball made here ends with the process.
-process.setMaxListeners(20);
 const DIST = join(ROOT, "dist");
 const SMOKE = readFileSync(fileURLToPath(new URL("smoke.mjs", import.meta.url)), "utf8");
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
@@ -41,19 +39,28 @@ function app(t) {
   const folder = temporary(t);
   const here = PLATFORMS.filter(({ name }) => existsSync(tarball(name)));
   const local = Object.fromEntries(here.map((p) => [packageName(p), `file:${tarball(p.name)}`]));
-  // Yarn asks for all platforms, whatever it installs then: here without their binaries.
-  const others = PLATFORMS.filter((p) => !here.includes(p));
-  const all = others.map((p) => [packageName(p), `file:${packed(join(ROOT, "npm", p.name))}`]);
   const manifest = {
     name: "app",
     version: "1.0.0",
     private: true,
     dependencies: { "@key0ai/native": `file:${MAIN}` },
     overrides: local,
-    resolutions: { ...Object.fromEntries(all), ...local },
+    resolutions: { ...unbuilt(), ...local },
   };
   write(folder, { "package.json": JSON.stringify(manifest), "smoke.mjs": SMOKE });
   return folder;
+}
+
+/** @type {Record<string, string> | undefined} */
+let withoutBinary;
+
+/** Yarn asks for all platforms, whatever it installs then: here some without their binaries. */
+function unbuilt() {
+  const missing = PLATFORMS.filter(({ name }) => !existsSync(tarball(name)));
+  withoutBinary ??= Object.fromEntries(
+    missing.map((p) => [packageName(p), `file:${packed(join(ROOT, "npm", p.name))}`]),
+  );
+  return withoutBinary;
 }
 
 /** @param {any} t @param {string} folder @param {string[]} program */

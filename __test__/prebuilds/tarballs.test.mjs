@@ -33,6 +33,8 @@ describe("the main package", () => {
       "CHANGELOG.md",
       "LICENSE",
       "README.md",
+      "docs/installing.md",
+      "docs/migrating.md",
       "index.d.mts",
       "index.d.ts",
       "index.js",
