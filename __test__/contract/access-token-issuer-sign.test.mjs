@@ -187,12 +187,22 @@ for (const [name, own] of Object.entries(refusing)) {
       assert.equal((await refused({ toJSON })).cause, failure);
     });
 
-    // B35: V8's own JSON.stringify ends at some depth
-    it("claims nested deeper than JSON.stringify goes, with a clear error", async () => {
+    // B35: V8's own JSON.stringify ends at some depth, up to Node.js 24
+    it("claims nested deeper than JSON.stringify goes, with a clear error", async (t) => {
       const nested = JSON.parse("[".repeat(100_000) + "]".repeat(100_000));
+      if (isStringified(nested)) return t.skip("this runtime's goes as deep");
       const error = await refused({ ...CLAIMS, nested });
       assert.ok(error instanceof TypeError);
       assert.ok(error.cause instanceof RangeError);
     });
   });
+}
+
+/** @param {unknown} value */
+function isStringified(value) {
+  try {
+    return JSON.stringify(value) !== undefined;
+  } catch {
+    return false;
+  }
 }

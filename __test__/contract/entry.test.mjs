@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { describe, it } from "node:test";
-import * as imported from "../../index.mjs";
+import * as entry from "../../index.mjs";
 
+/** Node.js 23 and newer give every CommonJS module's exports this name, too. */
+const { "module.exports": _, ...imported } = /** @type {Record<string, unknown>} */ (entry);
 const required = createRequire(import.meta.url)("../../index.js");
 
 describe("the entry", () => {
