@@ -104,9 +104,22 @@ impl Endpoint {
         &self.url
     }
 
-    /// `Authorization`'s value for the credentials of the URL (RFC 7617).
+    /// What a request to it says of itself, its body of that type; a strategy's own headers win.
     #[must_use]
-    pub fn authorization(&self) -> Option<Secret> {
+    pub fn headers(&self, content_type: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        // Base64 is a header value.
+        if let Some(Ok(value)) = self.authorization().map(|v| headers::value(v.expose())) {
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        headers
+    }
+
+    /// `Authorization`'s value for the credentials of the URL (RFC 7617).
+    fn authorization(&self) -> Option<Secret> {
         let Credentials { username, password } = self.credentials.as_ref()?;
         let pair = Zeroizing::new(format!("{username}:{}", password.expose()));
         Some(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())).into())
@@ -128,15 +141,6 @@ pub fn origin(url: &Url) -> String {
     } else {
         url[..Position::AfterScheme].to_owned() + ":"
     }
-}
-
-/// What every request says of itself; a strategy's own headers win.
-#[must_use]
-pub fn default_headers() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*"));
-    headers
 }
 
 /// Gateways refuse requests without one.

@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     http::{
         Endpoint, Exchange, Fault, Reply, Request, Step,
         client::Sent,
-        default_headers,
         headers::{self, HeaderLine, Unsendable},
         origin,
         redirects::{Misdirected, Redirects},
@@ -115,12 +114,7 @@ impl RemoteTokenIssuer {
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let endpoint = Endpoint::parse("url", &config.url)?;
         let timeout = timeout(&config.timeout_ms)?;
-        let mut headers = default_headers();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // Base64 is a header value.
-        if let Some(Ok(value)) = endpoint.authorization().map(|v| headers::value(v.expose())) {
-            headers.insert(header::AUTHORIZATION, value);
-        }
+        let headers = endpoint.headers("application/json");
         let idempotency_key = config.idempotency_key;
         Ok(Self(Arc::new(Settings { endpoint, headers, timeout, idempotency_key })))
     }

@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::Method;
 use tokio::time::timeout;
 use url::form_urlencoded::Serializer;
 
@@ -13,7 +13,6 @@ use crate::{
     http::{
         Client, Endpoint, Exchange, Fault, Reply, Request, Step,
         client::Sent,
-        default_headers,
         fault::Stage,
         headers,
         redirects::{Misdirected, Redirects},
@@ -232,23 +231,12 @@ impl Exchange for TokenRequest {
 
 impl Grant {
     fn request(&self) -> Request {
-        let mut headers = default_headers();
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        headers.insert(header::CONTENT_TYPE, form);
-        insert_authorization(&mut headers, &self.endpoint);
         Request {
             method: Method::POST,
             url: self.endpoint.url().clone(),
-            headers,
+            headers: self.endpoint.headers("application/x-www-form-urlencoded"),
             body: Bytes::copy_from_slice(self.body.expose().as_bytes()),
         }
-    }
-}
-
-fn insert_authorization(headers: &mut HeaderMap, endpoint: &Endpoint) {
-    // Base64 is a header value.
-    if let Some(Ok(value)) = endpoint.authorization().map(|value| headers::value(value.expose())) {
-        headers.insert(header::AUTHORIZATION, value);
     }
 }
 
