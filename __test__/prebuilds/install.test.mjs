@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { PLATFORMS, packageName } from "../../scripts/platforms.mjs";
-import { installed, musl } from "../../scripts/tools.mjs";
+import { arm64, installed, musl } from "../../scripts/tools.mjs";
 import { packed, temporary, write } from "../support/apps.mjs";
 import { RSA } from "../support/keys.mjs";
 import { endedWell, ROOT, run } from "../support/process.mjs";
@@ -77,14 +77,11 @@ async function runs(t, folder, program) {
   assert.equal(ended.stderr, "");
 }
 
-/** @param {string} folder @param {string} libc */
-async function npm(folder, libc) {
+/** @param {string} folder @param {string} libc @param {string} [cpu] */
+async function npm(folder, libc, cpu = "x64") {
   const quiet = ["--offline", "--no-audit", "--no-fund", "--loglevel=error"];
-  const ended = await run("npm", ["install", ...quiet, `--libc=${libc}`], {
-    cwd: folder,
-    limitMs: 120_000,
-  });
-  endedWell(ended);
+  const args = ["install", ...quiet, `--libc=${libc}`, `--cpu=${cpu}`];
+  endedWell(await run("npm", args, { cwd: folder, limitMs: 120_000 }));
 }
 
 /** The platform packages that are installed. @param {string} folder */
@@ -150,4 +147,14 @@ describe("linux-x64-musl", unless("linux-x64-musl"), () => {
       await runs(t, folder, programs[name]);
     });
   }
+});
+
+describe("linux-arm64-gnu", unless("linux-arm64-gnu"), () => {
+  it("is installed by npm, alone, and runs under qemu", async (t) => {
+    const program = arm64();
+    const folder = app(t);
+    await npm(folder, "glibc", "arm64");
+    assert.deepEqual(platforms(folder), ["native-linux-arm64-gnu"]);
+    await runs(t, folder, program);
+  });
 });
