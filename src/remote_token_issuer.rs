@@ -236,7 +236,7 @@ impl Issue {
             });
         }
         if let Some(fault) = &reply.broken {
-            return Err(Failure::Fault(fault.clone()));
+            return Err(Failure::Fault(fault.clone().scrubbed(&self.redactor)));
         }
         let members = json::pick(&reply.text, ["token", "tokenType"]).map_err(|invalid| {
             Failure::NotJson { origin: origin(&self.redirects.request().url), status, invalid }
@@ -260,9 +260,9 @@ impl Exchange for Issue {
     fn answered(&mut self, answer: Result<Reply, Fault>) -> Step<Self::Output> {
         let reply = match answer {
             Ok(reply) => reply,
-            Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
+            Err(fault) => return Step::Done(Err(Failure::Fault(fault.scrubbed(&self.redactor)))),
         };
-        match self.redirects.follow(&reply) {
+        match self.redirects.follow(&reply, &self.redactor) {
             Ok(Some(request)) => Step::Send(Box::new(request)),
             Ok(None) => Step::Done(self.read(&reply)),
             Err(misdirected) => {

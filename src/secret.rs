@@ -65,6 +65,8 @@ impl Redactor {
             return;
         }
         self.push(secret.to_owned());
+        // Hosts and content codings are read in lower case.
+        self.push(secret.to_ascii_lowercase());
         self.hide_base64(secret);
     }
 

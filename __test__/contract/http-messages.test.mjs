@@ -2,9 +2,17 @@
 /** HTTP, for both: what a message quotes of an answer, and what it hides. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { inspect } from "node:util";
 import zlib from "node:zlib";
 import { createRemoteTokenIssuer, oauthClientCredentialsAuth } from "../../index.mjs";
-import { CANARY, issueFailed, issueTimedOut, rejectsWith, spellings } from "../support/errors.mjs";
+import {
+  CANARY,
+  issueFailed,
+  issueTimedOut,
+  rejection,
+  rejectsWith,
+  spellings,
+} from "../support/errors.mjs";
 import { EXCHANGES, oauthFailed } from "../support/exchanges.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { answer, answerAndClose, httpServer, rawServer, reply } from "../support/server.mjs";
@@ -129,6 +137,34 @@ describe("a message hides", () => {
     );
     assert.ok(!error.message.includes("canary"));
   });
+});
+
+// B47
+describe("a message hides what a server puts into", () => {
+  // A host may have it, and a cut at 40 characters would go through it.
+  const secret = "Sekret-0123456789-0123456789-0123456789-0123456789";
+  const places = {
+    "a content coding": ["200 OK", `Content-Encoding: ${secret}`],
+    "the host of a redirect": ["307 No", `Location: http://${secret}.example/`],
+    "the scheme of a redirect": ["302 No", `Location: ${secret}:x`],
+    "another scheme's host": ["307 No", `Location: ftp://${secret}/`],
+  };
+  const calls = {
+    "a remote token issuer": (/** @type {string} */ url) =>
+      createRemoteTokenIssuer({ url, secret })(PAYMENT),
+    "the OAuth strategy": (/** @type {string} */ tokenUrl) =>
+      oauthClientCredentialsAuth({ tokenUrl, clientId: "id", clientSecret: secret })(),
+  };
+  for (const [place, [status, header]] of Object.entries(places)) {
+    for (const [name, call] of Object.entries(calls)) {
+      it(`${place}, ${name}`, async (t) => {
+        const server = await rawServer(t, answer("x", { status, headers: [header] }));
+        const error = await rejection(call(server.url));
+        assert.match(error.message, /\[redacted\]/);
+        assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /sekret-0123/i);
+      });
+    }
+  }
 });
 
 describe("a message quotes", () => {

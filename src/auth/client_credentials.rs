@@ -174,7 +174,7 @@ impl TokenRequest {
             });
         }
         if let Some(fault) = &reply.broken {
-            return Err(Failure::Fault(fault.clone()));
+            return Err(Failure::Fault(fault.clone().scrubbed(redactor)));
         }
         let members = ["access_token", "expires_in", "error", "error_description"];
         let origin = || crate::http::origin(&self.redirects.request().url);
@@ -217,9 +217,11 @@ impl Exchange for TokenRequest {
                 self.repeated = true;
                 return Step::Send(Box::new(self.redirects.request().clone()));
             }
-            Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
+            Err(fault) => {
+                return Step::Done(Err(Failure::Fault(fault.scrubbed(&self.grant.redactor))));
+            }
         };
-        match self.redirects.follow(&reply) {
+        match self.redirects.follow(&reply, &self.grant.redactor) {
             Ok(Some(request)) => Step::Send(Box::new(request)),
             Ok(None) => Step::Done(self.read(&reply)),
             Err(misdirected) => {

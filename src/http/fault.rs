@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, io};
 
 use super::{reply::Unreadable, tls};
-use crate::error::Cause;
+use crate::{error::Cause, secret::Redactor};
 
 /// A request without a usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,13 @@ impl Fault {
     fn new(stage: Stage, origin: &str, error: &(dyn Error + 'static), sent: bool) -> Self {
         let (code, reason) = root(error);
         Self { stage, origin: origin.to_owned(), reason, code, sent }
+    }
+
+    /// The same without what `redactor` hides: a reason may quote a header of the answer.
+    #[must_use]
+    pub fn scrubbed(self, redactor: &Redactor) -> Self {
+        let reason = redactor.excerpt(&self.reason, false).to_string();
+        Self { reason, ..self }
     }
 
     /// The cause that goes with the error.

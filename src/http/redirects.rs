@@ -4,9 +4,10 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{Method, header};
+use url::Url;
 
 use super::{Reply, Request, origin};
-use url::Url;
+use crate::secret::{Excerpt, Redactor};
 
 /// Follows redirects as the contract allows: within the origin, or from http to https on the same
 /// host name; at most five.
@@ -28,18 +29,24 @@ impl Redirects {
         &self.request
     }
 
-    /// The request that `reply` asks for, `None` where it is no redirect.
+    /// The request that `reply` asks for, `None` where it is no redirect. `redactor` knows what a
+    /// server may put into an address to have it shown.
     ///
     /// # Errors
     /// Where it leads elsewhere, or for the sixth time.
-    pub fn follow(&mut self, reply: &Reply) -> Result<Option<Request>, Misdirected> {
+    pub fn follow(
+        &mut self,
+        reply: &Reply,
+        redactor: &Redactor,
+    ) -> Result<Option<Request>, Misdirected> {
         let Some(location) = &reply.location else { return Ok(None) };
         let mut url = self.request.url.join(location).map_err(|_| Misdirected::Unusable)?;
+        let shown = |url| redactor.excerpt(&origin(url), false);
         if !permitted(&self.request.url, &url) {
-            return Err(Misdirected::OtherOrigin(origin(&url)));
+            return Err(Misdirected::OtherOrigin(shown(&url)));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Misdirected::Credentials(origin(&url)));
+            return Err(Misdirected::Credentials(shown(&url)));
         }
         if self.followed == MOST_REDIRECTS {
             return Err(Misdirected::TooMany);
@@ -60,9 +67,9 @@ impl Redirects {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misdirected {
     /// To this origin, which is not the one that was called.
-    OtherOrigin(String),
+    OtherOrigin(Excerpt),
     /// To this origin, with credentials in the address.
-    Credentials(String),
+    Credentials(Excerpt),
     /// To what is no address.
     Unusable,
     /// Once too often.
@@ -111,14 +118,17 @@ mod tests {
 
     #[track_caller]
     fn refused(from: &str, location: &str, sentence: &str) {
-        let error = redirects(from).follow(&to(307, location)).err().unwrap();
+        let error = redirects(from).follow(&to(307, location), &Redactor::default()).err().unwrap();
         assert_eq!(error.to_string(), sentence);
     }
 
     #[test]
     fn a_303_becomes_a_get_without_body_and_content_type() {
         for status in [301, 302, 303] {
-            let request = redirects("http://h/a").follow(&to(status, "b#f")).unwrap().unwrap();
+            let request = redirects("http://h/a")
+                .follow(&to(status, "b#f"), &Redactor::default())
+                .unwrap()
+                .unwrap();
             assert_eq!(request.method, Method::GET);
             assert_eq!(request.url.as_str(), "http://h/b");
             assert!(request.body.is_empty());
@@ -130,7 +140,10 @@ mod tests {
     #[test]
     fn a_307_repeats_the_request() {
         for status in [307, 308] {
-            let request = redirects("http://h/a").follow(&to(status, "/a/")).unwrap().unwrap();
+            let request = redirects("http://h/a")
+                .follow(&to(status, "/a/"), &Redactor::default())
+                .unwrap()
+                .unwrap();
             assert_eq!((request.method, &request.body[..]), (Method::POST, &b"{}"[..]));
             assert!(request.headers.contains_key(header::CONTENT_TYPE));
         }
@@ -139,9 +152,13 @@ mod tests {
     #[test]
     fn http_may_become_https_on_the_same_host_name() {
         let mut redirects = redirects("http://h:8080/");
-        assert!(redirects.follow(&to(308, "https://h:8443/")).is_ok());
-        let back = redirects.follow(&to(308, "http://h:8080/")).err().unwrap();
-        assert_eq!(back, Misdirected::OtherOrigin("http://h:8080".to_owned()));
+        assert!(redirects.follow(&to(308, "https://h:8443/"), &Redactor::default()).is_ok());
+        let back =
+            redirects.follow(&to(308, "http://h:8080/"), &Redactor::default()).err().unwrap();
+        assert_eq!(
+            back,
+            Misdirected::OtherOrigin(Redactor::default().excerpt("http://h:8080", false))
+        );
     }
 
     #[test]
@@ -169,15 +186,15 @@ mod tests {
     fn the_sixth_redirect_is_refused() {
         let mut redirects = redirects("http://h/");
         for _ in 0..5 {
-            assert!(redirects.follow(&to(307, "/")).unwrap().is_some());
+            assert!(redirects.follow(&to(307, "/"), &Redactor::default()).unwrap().is_some());
         }
-        let error = redirects.follow(&to(307, "/")).err().unwrap();
+        let error = redirects.follow(&to(307, "/"), &Redactor::default()).err().unwrap();
         assert_eq!(error.to_string(), "more than 5 redirects");
     }
 
     #[test]
     fn a_reply_without_location_is_no_redirect() {
         let reply = Reply { status: 302, ..Reply::default() };
-        assert!(redirects("http://h/").follow(&reply).unwrap().is_none());
+        assert!(redirects("http://h/").follow(&reply, &Redactor::default()).unwrap().is_none());
     }
 }

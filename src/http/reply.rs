@@ -70,7 +70,7 @@ pub(super) fn decode(
             _ if body.is_empty() => continue,
             "gzip" | "x-gzip" => gunzip(&body, &mut out, limit),
             "deflate" => inflate(&body, &mut out, limit),
-            other => Err(Unreadable::Coding(other.chars().take(40).collect())),
+            other => Err(Unreadable::Coding(other.to_owned())),
         };
         out.truncate(limit);
         match decoded {
