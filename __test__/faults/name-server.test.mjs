@@ -21,6 +21,7 @@ const SOURCE = `
   import { Worker } from "node:worker_threads";
   import { createRemoteTokenIssuer } from "./index.mjs";
   const socket = createSocket("udp4").bind(53, "127.0.0.1");
+  await new Promise((go) => socket.once("listening", go));
   socket.unref();
   const issue = createRemoteTokenIssuer({ url: "http://silent.example/", timeoutMs: 300 });
   const timed = async (call) => {
