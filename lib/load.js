@@ -8,20 +8,22 @@
  */
 
 const { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } = require("node:fs");
-const { dirname, join } = require("node:path");
+const { basename, dirname, join } = require("node:path");
 const { version } = require("../package.json");
 
-/** Written out, so that tools that trace files find the packages. */
-const PACKAGES = {
-  "linux-x64-gnu": () => require.resolve("@key0ai/native-linux-x64-gnu"),
-  "linux-x64-musl": () => require.resolve("@key0ai/native-linux-x64-musl"),
-  "linux-arm64-gnu": () => require.resolve("@key0ai/native-linux-arm64-gnu"),
-  "linux-arm64-musl": () => require.resolve("@key0ai/native-linux-arm64-musl"),
-  "darwin-x64": () => require.resolve("@key0ai/native-darwin-x64"),
-  "darwin-arm64": () => require.resolve("@key0ai/native-darwin-arm64"),
-  "win32-x64-msvc": () => require.resolve("@key0ai/native-win32-x64-msvc"),
-  "win32-arm64-msvc": () => require.resolve("@key0ai/native-win32-arm64-msvc"),
-};
+const PLATFORMS = [
+  "linux-x64-gnu",
+  "linux-x64-musl",
+  "linux-arm64-gnu",
+  "linux-arm64-musl",
+  "darwin-x64",
+  "darwin-arm64",
+  "win32-x64-msvc",
+  "win32-arm64-msvc",
+];
+
+/** A bundler has put this text into a file of its own. */
+const isBundled = basename(__filename) !== "load.js";
 
 /** `e_machine` of an ELF file. @type {Record<string, number>} */
 const MACHINES = { x64: 62, arm64: 183 };
@@ -43,7 +45,65 @@ function load() {
       attempts.push(error);
     }
   }
+  const copied = isBundled ? (packageCopy(platform) ?? ownCopy(platform)) : undefined;
+  if (copied) return copied;
   throw notLoaded(platform, attempts);
+}
+
+/** In a bundle: the copy that the bundler has made of a platform package's binary. @param {string} platform */
+function packageCopy(platform) {
+  try {
+    switch (platform) {
+      case "linux-x64-gnu":
+        return require("@key0ai/native-linux-x64-gnu");
+      case "linux-x64-musl":
+        return require("@key0ai/native-linux-x64-musl");
+      case "linux-arm64-gnu":
+        return require("@key0ai/native-linux-arm64-gnu");
+      case "linux-arm64-musl":
+        return require("@key0ai/native-linux-arm64-musl");
+      case "darwin-x64":
+        return require("@key0ai/native-darwin-x64");
+      case "darwin-arm64":
+        return require("@key0ai/native-darwin-arm64");
+      case "win32-x64-msvc":
+        return require("@key0ai/native-win32-x64-msvc");
+      case "win32-arm64-msvc":
+        return require("@key0ai/native-win32-arm64-msvc");
+      default:
+        return undefined;
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same of one that was built beside this package. @param {string} platform */
+function ownCopy(platform) {
+  try {
+    switch (platform) {
+      case "linux-x64-gnu":
+        return require("../key0-native.linux-x64-gnu.node");
+      case "linux-x64-musl":
+        return require("../key0-native.linux-x64-musl.node");
+      case "linux-arm64-gnu":
+        return require("../key0-native.linux-arm64-gnu.node");
+      case "linux-arm64-musl":
+        return require("../key0-native.linux-arm64-musl.node");
+      case "darwin-x64":
+        return require("../key0-native.darwin-x64.node");
+      case "darwin-arm64":
+        return require("../key0-native.darwin-arm64.node");
+      case "win32-x64-msvc":
+        return require("../key0-native.win32-x64-msvc.node");
+      case "win32-arm64-msvc":
+        return require("../key0-native.win32-arm64-msvc.node");
+      default:
+        return undefined;
+    }
+  } catch {
+    return undefined;
+  }
 }
 
 /** @param {string} platform */
@@ -52,11 +112,44 @@ function builtHere(platform) {
   return existsSync(file) ? file : undefined;
 }
 
+/**
+ * Where the platform's own package has its binary, or why it is not found. Written out, so that
+ * tools that trace files find the packages; inside `try`, so that bundlers know that most are absent.
+ * @param {string} platform
+ * @returns {string | Error | undefined}
+ */
+function resolved(platform) {
+  try {
+    switch (platform) {
+      case "linux-x64-gnu":
+        return require.resolve("@key0ai/native-linux-x64-gnu");
+      case "linux-x64-musl":
+        return require.resolve("@key0ai/native-linux-x64-musl");
+      case "linux-arm64-gnu":
+        return require.resolve("@key0ai/native-linux-arm64-gnu");
+      case "linux-arm64-musl":
+        return require.resolve("@key0ai/native-linux-arm64-musl");
+      case "darwin-x64":
+        return require.resolve("@key0ai/native-darwin-x64");
+      case "darwin-arm64":
+        return require.resolve("@key0ai/native-darwin-arm64");
+      case "win32-x64-msvc":
+        return require.resolve("@key0ai/native-win32-x64-msvc");
+      case "win32-arm64-msvc":
+        return require.resolve("@key0ai/native-win32-arm64-msvc");
+      default:
+        return undefined;
+    }
+  } catch (error) {
+    return /** @type {Error} */ (error);
+  }
+}
+
 /** @param {string} platform */
 function installed(platform) {
-  const find = PACKAGES[/** @type {keyof typeof PACKAGES} */ (platform)];
-  if (!find) return undefined;
-  const file = find();
+  const file = resolved(platform);
+  if (file === undefined) return undefined;
+  if (typeof file !== "string") throw file;
   const found = JSON.parse(readFileSync(join(dirname(file), "package.json"), "utf8"));
   if (found.version !== version) {
     throw new Error(`${found.name} is of version ${found.version}, not ${version}`);
@@ -130,7 +223,7 @@ function start(file, length) {
  * @param {any[]} attempts
  */
 function notLoaded(platform, attempts) {
-  const wanted = platform in PACKAGES ? `@key0ai/native-${platform}` : undefined;
+  const wanted = PLATFORMS.includes(platform) ? `@key0ai/native-${platform}` : undefined;
   const lines = [
     `@key0ai/native ${version} has no binary that it can load on ${platform}.`,
     ...(wanted ? [`It looked for the package ${wanted}, version ${version}:`] : []),
@@ -156,8 +249,8 @@ function causes(platform, attempts) {
   }
   const [os, cpu, abi] = platform.split("-");
   const libc = { gnu: " --libc=glibc", musl: " --libc=musl" }[abi] ?? "";
-  const others = Object.entries(PACKAGES).filter(([name, find]) => name !== platform && has(find));
-  const found = others.map(([name]) => `@key0ai/native-${name}`).join(", ");
+  const others = PLATFORMS.filter((name) => name !== platform && has(name));
+  const found = others.map((name) => `@key0ai/native-${name}`).join(", ");
   const absent = attempts.every(({ code }) => code === "MODULE_NOT_FOUND");
   const old = attempts.some(({ message }) => /GLIBC_/.test(message));
   return [
@@ -188,16 +281,13 @@ function none() {
   const isWasm = process.arch.startsWith("wasm") || "webcontainer" in process.versions;
   return isWasm
     ? "There is none for WebAssembly (StackBlitz): addons cannot be loaded there."
-    : `There is none for this platform; there are for ${Object.keys(PACKAGES).join(", ")}.`;
+    : `There is none for this platform; there are for ${PLATFORMS.join(", ")}.`;
 }
 
-/** @param {() => string} find */
-function has(find) {
-  try {
-    return existsSync(find());
-  } catch {
-    return false;
-  }
+/** @param {string} platform */
+function has(platform) {
+  const file = resolved(platform);
+  return typeof file === "string" && existsSync(file);
 }
 
 /** @param {any} error */
