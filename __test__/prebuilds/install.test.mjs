@@ -119,7 +119,12 @@ describe("linux-x64-gnu", unless("linux-x64-gnu"), () => {
         cpu: ["x64", "arm64"],
         libc: ["glibc", "musl"],
       };
-      const rest = { enableGlobalCache: false, pnpEnableEsmLoader: linker === "pnp" };
+      // Yarn would refuse to make a lock file in CI.
+      const rest = {
+        enableImmutableInstalls: false,
+        enableGlobalCache: false,
+        pnpEnableEsmLoader: linker === "pnp",
+      };
       writeFileSync(
         join(folder, ".yarnrc.yml"),
         JSON.stringify({ ...settings, ...rest, supportedArchitectures }),
