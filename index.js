@@ -6,7 +6,7 @@
  * and `JSON.stringify` run here. Rules, limits, defaults and sentences are in Rust.
  *
  * @import * as Types from "./index.js"
- * @import { Auth, Given, Issuer } from "./binding.js"
+ * @import { Auth, Given, Issuer } from "./binding"
  */
 
 const binding = require("./lib/load.js");

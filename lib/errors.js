@@ -3,7 +3,7 @@
 
 /**
  * `Key0Error`, and native error records turned into thrown errors.
- * @import { ErrorRecord, CauseRecord } from "../binding.js"
+ * @import { ErrorRecord, CauseRecord } from "../binding"
  */
 
 const { findSdkClass } = require("./sdk.js");

@@ -2,9 +2,10 @@
 "use strict";
 
 /**
- * Finds this platform's binary and loads it: one that was built beside this package, else that of
- * the platform's own package. Where none can be loaded, one error says why and what to do; a file
- * that would end the process by a signal never reaches the dynamic linker.
+ * Finds this platform's binary and loads it: one that the environment names, one that was built
+ * beside this package, or that of the platform's own package. Where none can be loaded, one error
+ * says why and what to do; a file that would end the process by a signal never reaches the dynamic
+ * linker.
  */
 
 const { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } = require("node:fs");
@@ -50,7 +51,10 @@ function load() {
   throw notLoaded(platform, attempts);
 }
 
-/** In a bundle: the copy that the bundler has made of a platform package's binary. @param {string} platform */
+/**
+ * In a bundle: the copy that the bundler has made of a platform package's binary.
+ * @param {string} platform
+ */
 function packageCopy(platform) {
   try {
     switch (platform) {
@@ -114,7 +118,8 @@ function builtHere(platform) {
 
 /**
  * Where the platform's own package has its binary, or why it is not found. Written out, so that
- * tools that trace files find the packages; inside `try`, so that bundlers know that most are absent.
+ * tools that trace files find the packages; inside `try`, so that bundlers know that most are
+ * absent.
  * @param {string} platform
  * @returns {string | Error | undefined}
  */

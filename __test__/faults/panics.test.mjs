@@ -206,7 +206,7 @@ describe("a panic", { concurrency: 2 }, () => {
 
 describe("a build that is published", () => {
   it("has no point at which a panic can be had", () => {
-    // What binding.js does not name it does not pass on: the library itself is asked.
+    // No entry of the package exports it: the library itself is asked.
     const file = readdirSync(ROOT).find((name) => /^key0-native\..+\.node$/.test(name));
     const library = createRequire(`${ROOT}/x.js`)(`./${file}`);
     assert.equal(typeof library.RemoteIssuer, "function");

@@ -113,7 +113,7 @@ impl Client {
             origin: origin(&url),
         };
         let mut request = to_hyper(request, sent.clone())
-            .map_err(|error| Fault::before_answer(&error, &route.origin, sent.get()))?;
+            .map_err(|error| Fault::connecting(&error, &route.origin, sent.get()))?;
         loop {
             let (mut connection, reused) = self.connection(&url, &route, sent).await?;
             fault_injection::point("http");
