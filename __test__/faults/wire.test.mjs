@@ -184,6 +184,18 @@ it("a refusal that comes while a large body is still being sent is that answer",
   assert.equal(server.connections.length, 2);
 });
 
+it("a connection whose body is still being sent carries no other request", async (t) => {
+  const server = await rawServer(t, async (connection) => {
+    await connection.head();
+    if (connection.number === 1) connection.socket.pause();
+    await connection.write(answer(ISSUER.good));
+  });
+  const issue = createRemoteTokenIssuer({ url: server.url });
+  assert.equal((await issue({ ...PAYMENT, blob: "x".repeat(8e6) })).token, "t");
+  assert.equal((await issue(PAYMENT)).token, "t");
+  assert.equal(server.connections.length, 2);
+});
+
 describe("memory", () => {
   const bombs = {
     "1 GB in 1 MB of gzip": { headers: ["Content-Encoding: gzip"], body: bomb() },

@@ -189,7 +189,7 @@ impl Client {
     ) -> Reply {
         let limit = pool::idle_limit(response.version(), response.headers());
         let (reply, whole) = read(response, &route.origin).await;
-        if let Some(limit) = limit.filter(|_| whole && connection.is_flushed()) {
+        if let Some(limit) = limit.filter(|_| whole) {
             let made = connection.made();
             self.shared.idle.put(route, connection, made, limit);
         }

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -34,17 +34,9 @@ use super::{client::OneFrame, resolver::SystemResolver};
 /// A connection that carries one request at a time. Dropped, it is closed.
 pub(super) struct Connection {
     requests: SendRequest<OneFrame>,
-    traffic: Arc<Traffic>,
-    made: Instant,
-}
-
-/// What has gone over a connection.
-#[derive(Default)]
-struct Traffic {
     /// Bytes that came since the last request began.
-    answered: AtomicU64,
-    /// The last write has not been taken whole.
-    writing: AtomicBool,
+    answered: Arc<AtomicU64>,
+    made: Instant,
 }
 
 impl Connection {
@@ -65,8 +57,8 @@ impl Connection {
             }
             None => Box::new(tcp),
         };
-        let traffic = Arc::<Traffic>::default();
-        let wire = Wire { stream, traffic: traffic.clone() };
+        let answered = Arc::<AtomicU64>::default();
+        let wire = Wire { stream, answered: answered.clone() };
         let (requests, connection) = Builder::new()
             .title_case_headers(true)
             .max_headers(2000)
@@ -78,7 +70,7 @@ impl Connection {
             .await?;
         // Its errors are those of the request under way.
         tokio::spawn(connection);
-        Ok(Self { requests, traffic, made: Instant::now() })
+        Ok(Self { requests, answered, made: Instant::now() })
     }
 
     /// Writes `request`, and waits for the head of its answer.
@@ -86,23 +78,19 @@ impl Connection {
         &mut self,
         request: hyper::Request<OneFrame>,
     ) -> Result<hyper::Response<Incoming>, TrySendError<hyper::Request<OneFrame>>> {
-        self.traffic.answered.store(0, Ordering::Release);
+        self.answered.store(0, Ordering::Release);
         self.requests.try_send_request(request).await
     }
 
     /// Whether a byte came since the last request began.
     pub fn is_answering(&self) -> bool {
-        self.traffic.answered.load(Ordering::Acquire) > 0
+        self.answered.load(Ordering::Acquire) > 0
     }
 
-    /// Whether the next request may go here, as far as this end knows.
+    /// Whether the next request may go here, as far as this end knows: it is open, its last answer
+    /// is whole, and its last request has gone out.
     pub fn is_ready(&self) -> bool {
         self.requests.is_ready()
-    }
-
-    /// Whether the last request has gone out, and not only into a buffer.
-    pub fn is_flushed(&self) -> bool {
-        !self.traffic.writing.load(Ordering::Acquire)
     }
 
     /// When its handshakes were over.
@@ -116,11 +104,11 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Tells what goes over a stream, and stops a peer that sends without end: neither interim
+/// Counts what comes over a stream, and stops a peer that sends without end: neither interim
 /// answers nor the sizes of chunks count as part of an answer, so nothing else bounds them.
 struct Wire {
     stream: Box<dyn Stream>,
-    traffic: Arc<Traffic>,
+    answered: Arc<AtomicU64>,
 }
 
 impl AsyncRead for Wire {
@@ -132,18 +120,10 @@ impl AsyncRead for Wire {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let came = (buffer.filled().len() - before) as u64;
-        if self.traffic.answered.fetch_add(came, Ordering::AcqRel) + came > LONGEST_ANSWER {
+        if self.answered.fetch_add(came, Ordering::AcqRel) + came > LONGEST_ANSWER {
             return Poll::Ready(Err(io::Error::other("it does not end")));
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Wire {
-    fn written(&self, asked: usize, taken: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        let whole = matches!(taken, Poll::Ready(Ok(count)) if count == asked);
-        self.traffic.writing.store(!whole, Ordering::Release);
-        taken
     }
 }
 
@@ -153,8 +133,7 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let taken = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.written(bytes.len(), taken)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -162,8 +141,7 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let taken = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.written(parts.iter().map(|part| part.len()).sum(), taken)
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 
     fn is_write_vectored(&self) -> bool {
