@@ -1,5 +1,8 @@
 // @ts-check
-/** A name server that never answers: a lookup cannot be cancelled, and holds up nobody. B40 */
+/**
+ * Names: a server for them that never answers (a lookup cannot be cancelled, and holds up nobody,
+ * B40), and names that move (B25). In a network and files of their own.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -8,15 +11,20 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { ROOT, run } from "../support/process.mjs";
 
-// A network and a resolv.conf of its own, in which port 53 of 127.0.0.1 takes everything and
-// says nothing.
+// In which port 53 of 127.0.0.1 takes everything and says nothing.
 const ISOLATED = `
-  ip link set lo up && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"`;
-const isolates = () =>
-  spawnSync("unshare", ["-mn", "sh", "-c", "ip link set lo up"], { stdio: "ignore" }).status === 0;
+  ip link set lo up && mount --bind "$1/resolv.conf" /etc/resolv.conf &&
+  mount --bind "$1/hosts" /etc/hosts && shift && exec "$@"`;
+// As root, or as one who may be root of his own.
+const unshare = ["-mn", "-rmn"].find(
+  (flags) => spawnSync("unshare", [flags, "ip", "link", "set", "lo", "up"]).status === 0,
+);
+// On a machine of CI a test that cannot run fails.
+const skip = unshare || process.env.CI ? false : "unshare and ip are not allowed here";
 
 const SOURCE = `
   import { createSocket } from "node:dgram";
+  import { writeFileSync } from "node:fs";
   import { createServer } from "node:http";
   import { Worker } from "node:worker_threads";
   import { createRemoteTokenIssuer } from "./index.mjs";
@@ -33,30 +41,29 @@ const SOURCE = `
     process.stdout.write(JSON.stringify({ ...result, at: Date.now() }));
 `;
 
-describe("a silent name server", {
-  skip: isolates() ? false : "unshare and ip are not allowed here",
-}, () => {
-  /** @type {string} */
-  let folder;
+/** @type {string} */
+let folder;
 
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "key0-dns-"));
-    writeFileSync(join(folder, "resolv.conf"), "nameserver 127.0.0.1\noptions timeout:30\n");
-  });
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "key0-dns-"));
+  writeFileSync(join(folder, "resolv.conf"), "nameserver 127.0.0.1\noptions timeout:30\n");
+  writeFileSync(join(folder, "hosts"), "127.0.0.1 localhost\n");
+});
 
-  after(() => rmSync(folder, { recursive: true }));
+after(() => rmSync(folder, { recursive: true }));
 
-  /** What the script says, and how long after that its process ended. @param {string} source */
-  async function said(source) {
-    const argv = ["-mn", "sh", "-c", ISOLATED, "sh", join(folder, "resolv.conf")];
-    const node = [process.execPath, "--input-type=module", "--eval", SOURCE + source];
-    const ended = await run("unshare", [...argv, ...node], { cwd: ROOT });
-    const end = Date.now();
-    assert.deepEqual([ended.code, ended.signal, ended.stderr], [0, null, ""]);
-    const { at, ...result } = JSON.parse(ended.stdout);
-    return { ...result, exit: end - at };
-  }
+/** What the script says, and how long after that its process ended. @param {string} source */
+async function said(source) {
+  const argv = [unshare ?? "-mn", "sh", "-c", ISOLATED, "sh", folder];
+  const node = [process.execPath, "--input-type=module", "--eval", SOURCE + source];
+  const ended = await run("unshare", [...argv, ...node], { cwd: ROOT });
+  const end = Date.now();
+  assert.deepEqual([ended.code, ended.signal, ended.stderr], [0, null, ""]);
+  const { at, ...result } = JSON.parse(ended.stdout);
+  return { ...result, exit: end - at };
+}
 
+describe("a silent name server", { skip }, () => {
   it("is a timeout at the call's deadline, and the process ends", async (t) => {
     const { code, ms, exit } = await said("say(await timed(issue({})));");
     t.diagnostic(`${ms.toFixed(0)} ms; the process was gone ${exit} ms later`);
@@ -87,19 +94,98 @@ describe("a silent name server", {
     assert.ok(ms < 1_000 && exit < 1_000, `${ms} and ${exit} ms`);
   });
 
-  it("does not hold up a call to another host beside 600 lookups", async () => {
-    const { code, ms } = await said(`
-      const server = createServer((_, response) => response.end('{"token":"t"}'));
-      await new Promise((go) => server.listen(0, "127.0.0.1", go));
-      const calls = Array.from({ length: 600 }, () => issue({}).catch(() => {}));
-      await new Promise((go) => setTimeout(go, 50));
-      const url = "http://127.0.0.1:" + server.address().port;
-      const result = await timed(createRemoteTokenIssuer({ url })({}));
-      await Promise.all(calls);
-      server.close();
+  // An address is not looked up, `localhost` is: in /etc/hosts.
+  for (const host of ["127.0.0.1", "localhost"]) {
+    for (const silent of ["one silent name", "600 silent names"]) {
+      it(`does not hold up a call to ${host} beside 600 calls of ${silent}`, async (t) => {
+        const { code, ms } = await said(`
+          const server = createServer((_, response) => response.end('{"token":"t"}'));
+          await new Promise((go) => server.listen(0, "127.0.0.1", go));
+          const calls = Array.from({ length: 600 }, (_, i) => {
+            const url = ${silent.startsWith("one")} ? "http://silent.example/" : "http://s" + i + ".example/";
+            return createRemoteTokenIssuer({ url, timeoutMs: 2_000 })({}).catch(() => {});
+          });
+          await new Promise((go) => setTimeout(go, 50));
+          const url = "http://${host}:" + server.address().port;
+          const result = await timed(createRemoteTokenIssuer({ url })({}));
+          await Promise.all(calls);
+          server.close();
+          server.closeAllConnections();
+          say(result);`);
+        t.diagnostic(`${ms.toFixed(0)} ms`);
+        assert.equal(code, "t");
+        assert.ok(ms < 1_000, `${ms} ms`);
+      });
+    }
+  }
+});
+
+// B25
+describe("a name that moves to another address", { skip }, () => {
+  const MOVING = `
+    const serve = async (address, port, headers = {}) => {
+      const server = createServer((_, response) => {
+        response.writeHead(200, headers).end(JSON.stringify({ token: address }));
+      });
+      await new Promise((go) => server.listen(port, address, go));
+      return server;
+    };
+    const move = (address) => writeFileSync("/etc/hosts", address + " backend.example\\n");
+    const close = (server) => new Promise((go) => {
+      server.close(go);
       server.closeAllConnections();
-      say(result);`);
-    assert.equal(code, "t");
-    assert.ok(ms < 1_000, `${ms} ms`);
+    });
+  `;
+
+  it("gets the next call that needs a connection there", async () => {
+    const { tokens } = await said(`${MOVING}
+      const first = await serve("127.0.0.2", 0, { Connection: "close" });
+      const { port } = first.address();
+      const second = await serve("127.0.0.3", port);
+      const moving = createRemoteTokenIssuer({ url: "http://backend.example:" + port });
+      move("127.0.0.2");
+      const tokens = [(await moving({})).token];
+      move("127.0.0.3");
+      tokens.push((await moving({})).token);
+      await Promise.all([first, second].map(close));
+      say({ tokens });`);
+    assert.deepEqual(tokens, ["127.0.0.2", "127.0.0.3"]);
+  });
+
+  it("gets the next call when the old address is gone", async () => {
+    const { tokens } = await said(`${MOVING}
+      const first = await serve("127.0.0.2", 0);
+      const { port } = first.address();
+      const second = await serve("127.0.0.3", port);
+      const moving = createRemoteTokenIssuer({ url: "http://backend.example:" + port });
+      move("127.0.0.2");
+      const tokens = [(await moving({})).token, (await moving({})).token];
+      move("127.0.0.3");
+      await close(first);
+      await new Promise((go) => setTimeout(go, 50));
+      tokens.push((await moving({})).token);
+      await close(second);
+      say({ tokens });`);
+    assert.deepEqual(tokens, ["127.0.0.2", "127.0.0.2", "127.0.0.3"]);
+  });
+
+  it("is found by the next call after it was unknown or refused", async () => {
+    const { tokens } = await said(`${MOVING}
+      const server = await serve("127.0.0.3", 0);
+      const { port } = server.address();
+      const moving = createRemoteTokenIssuer({
+        url: "http://backend.example:" + port,
+        timeoutMs: 1_100,
+      });
+      const call = () => moving({}).then(({ token }) => token, ({ cause, code }) => cause.code ?? code);
+      const tokens = [];
+      for (const address of ["# unknown", "127.0.0.2", "127.0.0.3"]) {
+        move(address);
+        tokens.push(await call());
+      }
+      await close(server);
+      say({ tokens });`);
+    // The name server is silent about it.
+    assert.deepEqual(tokens, ["ETIMEDOUT", "ECONNREFUSED", "127.0.0.3"]);
   });
 });

@@ -108,7 +108,7 @@ fn start(env: Env) -> napi::Result<Environment> {
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .thread_name("key0-dns")
+        .thread_name("key0-files")
         .build()
         .map_err(cannot_start)?;
     let handle = runtime.handle().clone();
@@ -119,7 +119,7 @@ fn start(env: Env) -> napi::Result<Environment> {
         .spawn(move || {
             // An error is the sender's going away: the same word.
             let _ = runtime.block_on(stop);
-            // Name lookups cannot be cancelled: their threads are left behind.
+            // A certificate file that hangs cannot be cancelled: its thread is left behind.
             runtime.shutdown_background();
             let _ = ended_sender.send(());
         })
