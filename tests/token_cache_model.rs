@@ -12,7 +12,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Barrier, Mutex,
+        Arc, Barrier,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
@@ -45,6 +45,8 @@ enum Event {
     Fail,
     /// Its task is gone.
     Vanish,
+    /// Its owner drops it while callers wait; another cache starts empty.
+    Abandon,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -59,6 +61,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => prop::option::weighted(0.9, eighths).prop_map(Event::Succeed),
         2 => Just(Event::Fail),
         1 => Just(Event::Vanish),
+        1 => Just(Event::Abandon),
     ]
 }
 
@@ -165,13 +168,16 @@ struct Pair {
     start: Instant,
     ticket: Option<(Ticket<usize>, Now)>,
     waiting: Vec<Waiting>,
+    /// Loads of caches that are gone.
+    abandoned: Vec<(Ticket<usize>, Now, usize)>,
 }
 
 impl Pair {
     fn new() -> Self {
         let model = Model { wall: 1_700_000_000 * 8, ..Model::default() };
         let (cache, start) = (Cache::default(), Instant::now());
-        Self { cache, model, start, ticket: None, waiting: Vec::new() }
+        let (waiting, abandoned) = (Vec::new(), Vec::new());
+        Self { cache, model, start, ticket: None, waiting, abandoned }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "eighths of a second stay far below 2^53")]
@@ -206,21 +212,35 @@ impl Pair {
         self.waiting.push(Waiting { load, result, woken: Arc::default(), polled: false });
     }
 
+    /// Ends the load under way, and those of caches that are gone.
     fn end(&mut self, end: End, lifetime: Option<u32>) {
         let ended = self.model.end(end, lifetime.map(i64::from));
-        let Some((ticket, began)) = self.ticket.take() else {
-            assert_eq!(ended, None);
-            return;
-        };
-        let load = ended.expect("a ticket is a load under way");
-        match end {
-            End::Token => {
-                let seconds = lifetime.map_or(1e300, |eighths| f64::from(eighths) / 8.0);
-                let token = AccessToken::new(load.to_string().into(), began, seconds);
-                ticket.finish(Ok(token));
+        let current = self
+            .ticket
+            .take()
+            .map(|(ticket, began)| (ticket, began, ended.expect("a ticket is a load under way")));
+        assert_eq!(current.is_some(), ended.is_some());
+        for (ticket, began, load) in self.abandoned.drain(..).chain(current) {
+            self.model.ended.insert(load, end);
+            match end {
+                End::Token => {
+                    let seconds = lifetime.map_or(1e300, |eighths| f64::from(eighths) / 8.0);
+                    let token = AccessToken::new(load.to_string().into(), began, seconds);
+                    ticket.finish(Ok(token));
+                }
+                End::Failure => ticket.finish(Err(load)),
+                End::Vanished => drop(ticket),
             }
-            End::Failure => ticket.finish(Err(load)),
-            End::Vanished => drop(ticket),
+        }
+    }
+
+    /// The cache's owner goes; what is under way has to end all the same, and not in the next one.
+    fn abandon(&mut self) {
+        self.cache = Cache::default();
+        self.model.token = None;
+        let load = self.model.under_way.take().map(|(load, ..)| load);
+        if let Some((ticket, began)) = self.ticket.take() {
+            self.abandoned.push((ticket, began, load.expect("a ticket is a load under way")));
         }
     }
 
@@ -248,6 +268,7 @@ impl Pair {
             Event::Succeed(lifetime) => self.end(End::Token, lifetime),
             Event::Fail => self.end(End::Failure, None),
             Event::Vanish => self.end(End::Vanished, None),
+            Event::Abandon => self.abandon(),
         }
     }
 }
@@ -271,6 +292,8 @@ proptest! {
     }
 }
 
+/// Some threads may find a load under way, or the token it gave, or nothing once more; each gets
+/// what its own load ended with.
 #[test]
 fn threads_that_race_share_one_load_at_a_time() {
     const THREADS: usize = 8;
@@ -279,44 +302,50 @@ fn threads_that_race_share_one_load_at_a_time() {
     for round in 0..ROUNDS {
         let (cache, barrier) = (Cache::default(), Barrier::new(THREADS));
         let (under_way, loads) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let failures = Mutex::new(Vec::new());
-        thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    barrier.wait();
-                    let (ticket, waiter) = match cache.find(now) {
-                        Found::Fresh(_) => return,
-                        Found::UnderWay(waiter) => (None, waiter),
-                        Found::Missing(ticket, waiter) => (Some(ticket), waiter),
-                    };
-                    if let Some(ticket) = ticket {
-                        loads.fetch_add(1, Ordering::AcqRel);
-                        assert_eq!(under_way.fetch_add(1, Ordering::AcqRel), 0, "two loads");
-                        thread::yield_now();
-                        under_way.fetch_sub(1, Ordering::AcqRel);
-                        match round % 3 {
-                            0 => ticket.finish(Ok(AccessToken::new(
-                                "t".to_owned().into(),
-                                now,
-                                60.0,
-                            ))),
-                            1 => ticket.finish(Err(round)),
-                            _ => drop(ticket),
-                        }
+        let ended = [End::Token, End::Failure, End::Vanished][round % 3];
+        let race = || {
+            barrier.wait();
+            let (ticket, waiter) = match cache.find(now) {
+                Found::Fresh(token) => {
+                    return (End::Token, Some(token.token().expose().to_owned()));
+                }
+                Found::UnderWay(waiter) => (None, waiter),
+                Found::Missing(ticket, waiter) => (Some(ticket), waiter),
+            };
+            if let Some(ticket) = ticket {
+                let load = loads.fetch_add(1, Ordering::AcqRel);
+                assert_eq!(under_way.fetch_add(1, Ordering::AcqRel), 0, "two loads");
+                thread::yield_now();
+                assert!(cache.peek(now).is_none(), "a token while there is a load");
+                // The next load may begin within the end of this one, not before.
+                under_way.fetch_sub(1, Ordering::AcqRel);
+                match ended {
+                    End::Token => {
+                        let token = AccessToken::new(load.to_string().into(), now, 60.0);
+                        ticket.finish(Ok(token));
+                        let kept = cache.peek(now).map(|token| token.token().expose().to_owned());
+                        assert_eq!(kept, Some(load.to_string()), "the token is not kept");
                     }
-                    let runtime =
-                        tokio::runtime::Builder::new_current_thread().enable_time().build();
-                    let wait = async {
-                        tokio::time::timeout(Duration::from_secs(20), waiter.wait()).await
-                    };
-                    if runtime.expect("a runtime").block_on(wait).is_err() {
-                        failures.lock().expect("no panic").push("a waiter was lost");
-                    }
-                });
+                    End::Failure => ticket.finish(Err(load)),
+                    End::Vanished => drop(ticket),
+                }
             }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let wait = async { tokio::time::timeout(Duration::from_secs(20), waiter.wait()).await };
+            match runtime.expect("a runtime").block_on(wait).expect("a waiter was lost") {
+                Ok(token) => (End::Token, Some(token.token().expose().to_owned())),
+                Err(Failed::Load(_)) => (End::Failure, None),
+                Err(Failed::Vanished) => (End::Vanished, None),
+            }
+        };
+        let results: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(race)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
-        assert_eq!(*failures.lock().expect("no panic"), Vec::<&str>::new());
-        if round % 3 == 0 {
+        let token = (ended == End::Token).then(|| "0".to_owned());
+        assert_eq!(results, vec![(ended, token.clone()); THREADS]);
+        assert_eq!(cache.peek(now).map(|token| token.token().expose().to_owned()), token);
+        if ended == End::Token {
             assert_eq!(loads.load(Ordering::Acquire), 1, "a token was there, and was loaded again");
         }
     }
