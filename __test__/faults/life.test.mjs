@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { jsonOf, runScript } from "../support/process.mjs";
 import { httpServer, rawServer, reply } from "../support/server.mjs";
+import { random } from "./support/values.mjs";
 
 /** How many times over what takes long is done. */
 const TIMES = Number(process.env.TIMES ?? 1);
@@ -148,7 +149,10 @@ describe("a process that goes on", onLinux, () => {
 });
 
 describe("a process that ends", () => {
-  it("by process.exit at 100 moments ends by nothing else, and soon", async (t) => {
+  it("by process.exit at 100 random moments ends by nothing else, and soon", async (t) => {
+    const seed = Number(process.env.SEED ?? Date.now() % 2 ** 32);
+    t.diagnostic(`SEED=${seed} makes these moments again`);
+    const next = random(seed);
     const server = await httpServer(t);
     const source = `${SETUP}
       const oauth = oauthClientCredentialsAuth(
@@ -157,17 +161,23 @@ describe("a process that ends", () => {
         createRemoteTokenIssuer({ url, auth }));
       const go = () => { for (const call of calls) call({}).then(go, go); };
       for (let i = 0; i < 20; i += 1) go();
-      const started = performance.now();
-      setTimeout(() => process.exit(7), Number(times));`;
-    const moments = Array.from({ length: 100 }, (_, i) => i);
+      const end = performance.now() + Number(times);
+      // Between turns of the loop, and in the middle of one.
+      setTimeout(() => {
+        while (performance.now() < end) ;
+        process.exit(7);
+      }, Math.floor(Number(times)));`;
+    // Most in the first calls and connections, some when all is warm.
+    const moments = Array.from({ length: 100 }, () => next() ** 2 * 250);
     let slowest = 0;
     const run = async () => {
       for (let moment = moments.pop(); moment !== undefined; moment = moments.pop()) {
-        const ended = await runScript(source, { args: [server.url, String(moment % 50)] });
+        const ended = await runScript(source, { args: [server.url, String(moment)] });
         const { code, signal, stdout, stderr } = ended;
         assert.deepEqual(
           { code, signal, stdout, stderr },
           { code: 7, signal: null, stdout: "", stderr: "" },
+          `after ${moment} ms`,
         );
         slowest = Math.max(slowest, ended.ms);
       }
