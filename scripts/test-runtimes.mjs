@@ -1,32 +1,66 @@
 // @ts-check
-// Runs the contract's tests on each Node.js that is supported (from npm's registry), in turn:
+// Runs the tests on each runtime that is supported (from npm's registry):
 //
 //   npm run test:runtimes                 on all of them but the one that runs npm test
-//   npm run test:runtimes -- node-24      on one
-import { spawnSync } from "node:child_process";
+//   npm run test:runtimes -- bun node-24  on these
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { runtime } from "./tools.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
-/** @type {import("./tools.mjs").Runtime[]} */
-const ALL = ["node-20", "node-22", "node-24", "node-26"];
-const wanted = process.argv.slice(2);
-const files = readdirSync("__test__/contract").filter((name) => name.endsWith(".test.mjs"));
-const tests = files.map((name) => `__test__/contract/${name}`);
+/** How a runtime runs test files, in processes of their own where it can. */
+const NODE = ["--test", "--test-reporter=dot"];
+/** @type {Record<string, string[]>} */
+const RUNTIMES = {
+  deno: ["test", "--allow-all", "--no-check", "--quiet", "--reporter=dot"],
+  // Its own limit for a test is 5 s.
+  bun: ["test", "--dots", "--timeout", "100000"],
+  "node-20": NODE,
+  "node-22": NODE,
+  "node-24": NODE,
+  "node-26": NODE,
+};
+const FOLDERS = ["contract", "integration", "faults", "examples"];
+const files = FOLDERS.flatMap((folder) =>
+  readdirSync(`__test__/${folder}`)
+    .filter((name) => name.endsWith(".test.mjs"))
+    .map((name) => `./__test__/${folder}/${name}`),
+);
 
-let failed = false;
 const own = `node-${process.versions.node.split(".")[0]}`;
-const chosen = ALL.filter((name) => (wanted.length === 0 ? name !== own : wanted.includes(name)));
-for (const name of chosen) {
-  const program = runtime(name);
-  const version = spawnSync(program, ["--version"], { encoding: "utf8" }).stdout.trim();
-  console.log(`\n── Node.js ${version}`);
-  // What tests start as `process.execPath` is this one, too.
-  const args = ["--test", "--test-reporter=dot", ...tests];
-  const { status } = spawnSync(program, args, { stdio: "inherit" });
-  console.log(status === 0 ? `\nNode.js ${version}: ok` : `\nNode.js ${version}: FAILED`);
-  failed ||= status !== 0;
+const wanted = process.argv.slice(2);
+const queue = wanted.length > 0 ? wanted : Object.keys(RUNTIMES).filter((name) => name !== own);
+const failed = /** @type {string[]} */ ([]);
+
+/** What a program says. @param {string} file @param {string[]} args */
+async function said(file, args) {
+  const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const parts = /** @type {Buffer[]} */ ([]);
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (part) => parts.push(part));
+  const [status] = await once(child, "close");
+  return { status, text: Buffer.concat(parts).toString() };
 }
-process.exit(failed ? 1 : 0);
+
+/** Runs what is left in the queue, one after the other. */
+async function run() {
+  for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+    if (!RUNTIMES[name]) throw new Error(`no such runtime: ${name}`);
+    const program = runtime(/** @type {import("./tools.mjs").Runtime} */ (name));
+    const version = (await said(program, ["--version"])).text.split("\n")[0];
+    const started = performance.now();
+    // What tests start as `process.execPath` is this one, too.
+    const { status, text } = await said(program, [...RUNTIMES[name], ...files]);
+    const seconds = ((performance.now() - started) / 1_000).toFixed(0);
+    if (status !== 0) failed.push(name);
+    console.log(`\n── ${name}\n${text}`);
+    console.log(`${name} (${version}): ${status === 0 ? "ok" : "FAILED"} in ${seconds} s`);
+  }
+}
+
+// Two at a time: the tests wait more than they work.
+await Promise.all([run(), run()]);
+if (failed.length > 0) console.log(`\nFAILED on ${failed.join(", ")}`);
+process.exit(failed.length > 0 ? 1 : 0);

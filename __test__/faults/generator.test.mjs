@@ -17,7 +17,7 @@ const { CALLS = "2000", SEED = String(Date.now() % 2 ** 32) } = process.env;
 
 const METHODS = ["sign", "verify", "verifyWithFallback"];
 const NAMES = [
-  ...Object.keys(key0).filter((name) => name !== "default"),
+  ...Object.keys(key0).filter((name) => !["default", "module.exports"].includes(name)),
   ...METHODS.map((method) => `AccessTokenIssuer.${method}`),
 ];
 

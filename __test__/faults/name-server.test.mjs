@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { ROOT, run } from "../support/process.mjs";
+import { evaluation, ROOT, run } from "../support/process.mjs";
 
 // In which port 53 of 127.0.0.1 takes everything and says nothing.
 const ISOLATED = `
@@ -55,7 +55,7 @@ after(() => rmSync(folder, { recursive: true }));
 /** What the script says, and how long after that its process ended. @param {string} source */
 async function said(source) {
   const argv = [unshare ?? "-mn", "sh", "-c", ISOLATED, "sh", folder];
-  const node = [process.execPath, "--input-type=module", "--eval", SOURCE + source];
+  const node = [process.execPath, ...evaluation(SOURCE + source)];
   const ended = await run("unshare", [...argv, ...node], { cwd: ROOT });
   const end = Date.now();
   assert.deepEqual([ended.code, ended.signal, ended.stderr], [0, null, ""]);
@@ -82,11 +82,11 @@ describe("a silent name server", { skip }, () => {
   it("does not hold up a worker that ends", async () => {
     const { ms, exit } = await said(`
       const worker = new Worker(\`
-        import { parentPort } from "node:worker_threads";
-        import { createRemoteTokenIssuer } from "./index.mjs";
+        const { parentPort } = require("node:worker_threads");
+        const { createRemoteTokenIssuer } = require("./index.js");
         const issue = createRemoteTokenIssuer({ url: "http://silent.example/" });
         for (let i = 0; i < 50; i += 1) issue({}).catch(() => {});
-        parentPort.postMessage("calling");\`, { eval: true });
+        parentPort.postMessage("calling");\`, { eval: true, execArgv: [] });
       await new Promise((go) => worker.once("message", go));
       const started = performance.now();
       await worker.terminate();
@@ -148,6 +148,7 @@ describe("a name that moves to another address", { skip }, () => {
       move("127.0.0.3");
       tokens.push((await moving({})).token);
       await Promise.all([first, second].map(close));
+      socket.close();
       say({ tokens });`);
     assert.deepEqual(tokens, ["127.0.0.2", "127.0.0.3"]);
   });
@@ -165,6 +166,7 @@ describe("a name that moves to another address", { skip }, () => {
       await new Promise((go) => setTimeout(go, 50));
       tokens.push((await moving({})).token);
       await close(second);
+      socket.close();
       say({ tokens });`);
     assert.deepEqual(tokens, ["127.0.0.2", "127.0.0.2", "127.0.0.3"]);
   });
@@ -184,6 +186,7 @@ describe("a name that moves to another address", { skip }, () => {
         tokens.push(await call());
       }
       await close(server);
+      socket.close();
       say({ tokens });`);
     // The name server is silent about it.
     assert.deepEqual(tokens, ["ETIMEDOUT", "ECONNREFUSED", "127.0.0.3"]);

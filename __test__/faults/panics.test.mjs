@@ -179,10 +179,9 @@ describe("a panic", { concurrency: 2 }, () => {
     const cause = "internal: the token request ended without a result";
     assert.deepEqual(waited, Array(20).fill({ ...OAUTH, cause }));
     assert.deepEqual(next, ["fulfilled", "fulfilled"]);
-    assert.deepEqual(
-      idp.requests.map(({ target }) => target),
-      ["/issue", "/go", "/issue"],
-    );
+    const [first, second, ...rest] = idp.requests.map(({ target }) => target);
+    assert.deepEqual([first, second].sort(), ["/go", "/issue"]);
+    assert.deepEqual(rest, ["/issue"]);
     // The connection that was made beforehand carried one.
     assert.equal(backend.requests.length, 2);
   });

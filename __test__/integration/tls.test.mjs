@@ -20,7 +20,7 @@ const CALLS = `
   import { createRemoteTokenIssuer, oauthClientCredentialsAuth } from "./index.mjs";
   const [url] = process.argv.slice(1);
   const clientSecret = "secret of the client";
-  const told = ({ message, cause }) => ({ message, code: cause.code, sent: cause.sent });
+  const told = ({ message, code, cause }) => ({ message, code: cause?.code ?? code, sent: cause?.sent });
   console.log(JSON.stringify({
     issuer: await createRemoteTokenIssuer({ url })({}).catch(told),
     oauth: await oauthClientCredentialsAuth({ tokenUrl: url, clientId: "id", clientSecret })()
@@ -28,6 +28,8 @@ const CALLS = `
     fetch: await fetch(url, { method: "POST" }).then(({ status }) => status, told),
   }));
 `;
+
+const IS_NODE = !process.versions.bun && !process.versions.deno;
 
 /** An answer that suits both exchanges. */
 const ANSWER = { token: "t", access_token: "t", expires_in: 3600 };
@@ -46,16 +48,16 @@ async function secured(t, identity, directives) {
     origin,
     /** Asserts that both exchanges and `fetch` get their answers. */
     async isTrusted(/** @type {Record<string, string>} */ env) {
-      assert.deepEqual(await jsonOf(CALLS, { args: [url], env }), {
-        issuer: { token: "t", tokenType: "Bearer" },
-        oauth: { Authorization: "Bearer t" },
-        fetch: 200,
-      });
-      assert.equal(backend.requests.length, 3);
+      const { issuer, oauth, fetch } = await jsonOf(CALLS, { args: [url], env });
+      assert.deepEqual(issuer, { token: "t", tokenType: "Bearer" });
+      assert.deepEqual(oauth, { Authorization: "Bearer t" });
+      // Deno's trusts no certificate that signed itself.
+      if (IS_NODE) assert.equal(fetch, 200);
+      assert.equal(backend.requests.length, fetch === 200 ? 3 : 2);
     },
     /**
-     * Asserts that both exchanges fail with this code and these words and `fetch` with this code,
-     * and that nothing came.
+     * Asserts that both exchanges fail with this code and these words, as Node's `fetch` does with
+     * this code, and that nothing came.
      *
      * @param {string} code
      * @param {string} words
@@ -67,7 +69,8 @@ async function secured(t, identity, directives) {
       assert.deepEqual(outcome.issuer, { message: `Network error: ${reason}`, code, sent: false });
       const message = `Failed to authenticate via OAuth: ${reason}`;
       assert.deepEqual(outcome.oauth, { message, code, sent: false });
-      assert.equal(outcome.fetch.code, code);
+      // Other runtimes have other names.
+      if (IS_NODE) assert.equal(outcome.fetch.code, code);
       assert.equal(backend.requests.length, 0);
     },
   };
@@ -148,7 +151,7 @@ describe("a URL with the wrong scheme", { concurrency: 2 }, () => {
     const words = "received corrupt message of type InvalidContentType";
     const message = `Network error: cannot connect to ${secure(origin)}: ${code}, ${words}`;
     assert.deepEqual(issuer, { message, code, sent: false });
-    assert.equal(fetch.code, code);
+    if (IS_NODE) assert.equal(fetch.code, code);
     assert.equal(backend.requests.length, 0);
   });
 

@@ -31,9 +31,24 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * @returns {Promise<Ended>}
  */
 export async function runScript(source, options = {}) {
-  const { args = [], nodeArgs = [], ...rest } = options;
-  const argv = [...nodeArgs, "--input-type=module", "--eval", source, "--", ...args];
-  return run(process.execPath, argv, rest);
+  const { args, nodeArgs, ...rest } = options;
+  return run(process.execPath, evaluation(source, args, nodeArgs), rest);
+}
+
+/**
+ * How this runtime is told to run an ES module's text.
+ *
+ * @param {string} source
+ * @param {string[]} [args]
+ * @param {string[]} [nodeArgs]
+ */
+export function evaluation(source, args = [], nodeArgs = []) {
+  if (!process.versions.deno) {
+    return [...nodeArgs, "--input-type=module", "--eval", source, "--", ...args];
+  }
+  // The text's own name comes first there.
+  const text = `process.argv.splice(1, 1);${source}`;
+  return ["eval", ...nodeArgs.map((flag) => `--v8-flags=${flag}`), text, "--", ...args];
 }
 
 /**

@@ -61,7 +61,8 @@ export async function nginx(t, upstream, directives = "", tls) {
     origin,
     url: `${origin}/issue`,
     port: first.port,
-    reload: () => void child.kill("SIGHUP"),
+    // (Deno lets a child be signalled once.)
+    reload: () => void process.kill(/** @type {number} */ (child.pid), "SIGHUP"),
   };
 }
 
