@@ -30,6 +30,13 @@ const strategies = new WeakMap();
 /** Where an issuer keeps its native half: visible through proxies, unlike a private field. */
 const NATIVE = Symbol("native");
 
+/**
+ * All of them. Their class does not tell: where the package is loaded again, or from a second link
+ * to its file, the binary makes instances of the class that was made last.
+ * @type {WeakSet<object>}
+ */
+const natives = new WeakSet();
+
 /** @type {typeof Types.noAuth} */
 function noAuth() {
   return provider(binding.Auth.none(), async () => ({}));
@@ -147,6 +154,7 @@ class AccessTokenIssuer {
       // The SDK calls an empty field a missing one, and an empty string too short.
       binding.accessTokenIssuer(config === "" ? "" : secret || undefined, privateKey, algorithm),
     );
+    natives.add(value);
     Object.defineProperty(this, NATIVE, { value });
   }
 
@@ -293,7 +301,7 @@ function address(field, url) {
  */
 function nativeHalf(issuer) {
   const native = issuer?.[NATIVE];
-  return native instanceof binding.Issuer ? native : undefined;
+  return natives.has(native) ? native : undefined;
 }
 
 /** @param {unknown} receiver */
