@@ -33,6 +33,7 @@ describe("the main package", () => {
       "CHANGELOG.md",
       "LICENSE",
       "README.md",
+      "docs/bundlers.md",
       "docs/installing.md",
       "docs/migrating.md",
       "index.d.mts",
