@@ -22,6 +22,8 @@ const RUNTIMES = {
   "node-22": NODE,
   "node-24": NODE,
   "node-26": NODE,
+  // This one, with everything in its threads.
+  workers: ["scripts/test-workers.mjs"],
 };
 const FOLDERS = ["contract", "integration", "faults", "examples"];
 const files = FOLDERS.flatMap((folder) =>
@@ -48,7 +50,7 @@ async function said(file, args) {
 async function run() {
   for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
     if (!RUNTIMES[name]) throw new Error(`no such runtime: ${name}`);
-    const program = runtime(/** @type {import("./tools.mjs").Runtime} */ (name));
+    const program = name === "workers" ? process.execPath : runtime(/** @type {any} */ (name));
     const version = (await said(program, ["--version"])).text.split("\n")[0];
     const started = performance.now();
     // What tests start as `process.execPath` is this one, too.
