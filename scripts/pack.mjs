@@ -1,11 +1,11 @@
 // @ts-check
 // Makes the tarballs exactly as they would be published, into dist/: the main package, and each
 // platform's whose binary `npm run prebuild` has built into its folder of npm/.
-import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { faults } from "./binary.mjs";
+import { npm } from "./npm.mjs";
 import { binaryName, PLATFORMS, packageName } from "./platforms.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -46,8 +46,6 @@ function main() {
 /** @param {string} folder */
 function pack(folder) {
   const args = ["pack", "--json", "--loglevel=error", "--pack-destination", "dist", `./${folder}`];
-  const [{ filename, size, unpackedSize }] = JSON.parse(
-    execFileSync("npm", args, { encoding: "utf8" }),
-  );
+  const [{ filename, size, unpackedSize }] = JSON.parse(npm(args));
   console.log(`dist/${filename}: ${size} bytes packed, ${unpackedSize} unpacked`);
 }

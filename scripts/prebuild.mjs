@@ -50,6 +50,8 @@ function prebuild(platform) {
     ...process.env,
     CARGO_TARGET_DIR: "target/prebuilds",
     ...(os === "linux" ? crossEnv(platform) : {}),
+    // AWS-LC's assembly for it is written for clang.
+    ...(triple === "aarch64-pc-windows-msvc" && { CC_aarch64_pc_windows_msvc: "clang-cl" }),
   };
   const flags = [
     ...remapped(),

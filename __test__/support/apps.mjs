@@ -1,11 +1,11 @@
 // @ts-check
 /** Fresh projects in folders of their own, beside the packed addon, that end with their test. */
-import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, transformSync } from "esbuild";
+import { npm } from "../../scripts/npm.mjs";
 import { ROOT } from "./process.mjs";
 
 /** @typedef {{ after(fn: () => unknown): void }} Test */
@@ -22,7 +22,7 @@ export function packedPackage() {
   const project = temporary({ after: (remove) => process.once("exit", remove) });
   write(project, { "package.json": JSON.stringify({ private: true }) });
   const offline = ["--offline", "--no-audit", "--no-fund", "--loglevel=error"];
-  execFileSync("npm", ["install", ...offline, tarball], { cwd: project, stdio: "pipe" });
+  npm(["install", ...offline, tarball], { cwd: project, stdio: "pipe" });
   own = { tarball, project };
   return own;
 }
@@ -31,9 +31,7 @@ export function packedPackage() {
 export function packed(folder) {
   const to = temporary({ after: (remove) => process.once("exit", remove) });
   const args = ["pack", "--json", "--loglevel=error", "--pack-destination", to];
-  const [{ filename }] = JSON.parse(
-    execFileSync("npm", args, { cwd: folder, encoding: "utf8", stdio: "pipe" }),
-  );
+  const [{ filename }] = JSON.parse(npm(args, { cwd: folder, stdio: "pipe" }));
   return join(to, filename);
 }
 
