@@ -49,7 +49,7 @@ export function sharedSecretAuth(headerName: string, secret: string): AuthHeader
  * @param audience becomes the claim `resourceId`
  * @param ttlSeconds lifetime in seconds. Default: 60
  * @returns a provider of `{ Authorization: "Bearer <jwt>" }`
- * @throws TypeError or RangeError that names `issuer` or `ttlSeconds`
+ * @throws TypeError or RangeError that names `issuer` or, where the issuer is ours, `ttlSeconds`
  * @example
  * ```ts
  * import { AccessTokenIssuer, signedJwtAuth } from "@key0ai/native";
@@ -65,7 +65,7 @@ export function signedJwtAuth(
 
 /** What {@link oauthClientCredentialsAuth} takes; read once, at creation. */
 export type OAuthClientCredentialsConfig = {
-  /** The token endpoint, http or https. */
+  /** The token endpoint, http or https. Credentials in it become `Authorization: Basic …`. */
   tokenUrl: string | URL;
   /** Sent as `client_id`. */
   clientId: string;
@@ -126,7 +126,10 @@ export type RemoteTokenIssuerConfig = {
   timeoutMs?: number;
   /** Headers for the request: a strategy of this package or a function of yours. */
   auth?: AuthHeaderProvider;
-  /** `false` leaves `Idempotency-Key: <challengeId>` out. Default: `true`. */
+  /**
+   * `false` leaves `Idempotency-Key: <challengeId>` out, as does a `challengeId` that is no string
+   * or that no header can hold. Default: `true`.
+   */
   idempotencyKey?: boolean;
   /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. */
   secret?: string;
@@ -141,7 +144,8 @@ export type RemoteTokenIssuerConfig = {
  *
  * @returns the callback. It never throws, and rejects with {@link Key0Error}
  * `TOKEN_ISSUE_TIMEOUT` (504) past `timeoutMs`, else with `TOKEN_ISSUE_FAILED` (502): a status
- * beyond 2xx, no `token`, or `Network error: …`. A `Key0Error` of `auth` passes unchanged
+ * beyond 2xx, no `token`, or `Network error: …`. A `Key0Error` of `auth`, by class or by `name`,
+ * passes unchanged
  * @throws TypeError or RangeError that names the field of `config`
  * @example
  * ```ts
@@ -213,7 +217,7 @@ export class AccessTokenIssuer {
    *
    * @returns the claims, or a rejection with an Error whose `code` is `ERR_JWT_EXPIRED` or
    * `ERR_JWT_CLAIM_VALIDATION_FAILED` (both with `claim`), `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`,
-   * `ERR_JWS_INVALID`, `ERR_JWT_INVALID` or `ERR_JOSE_ALG_NOT_ALLOWED`
+   * `ERR_JWS_INVALID`, `ERR_JWT_INVALID` or `ERR_JOSE_ALG_NOT_ALLOWED`; an RS256 issuer's has none
    */
   verify(token: string): Promise<TokenClaims & { iat: number; exp: number }>;
 

@@ -61,7 +61,8 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
   // A `sign` that somebody put in place of ours, a spy's or a subclass's, is always called.
   const own = () => (strategy && issuer.sign === sign ? strategy : undefined);
   const headers = async () => {
-    if (own()) return { Authorization: await authorization(strategy) };
+    const ours = own();
+    if (ours) return { Authorization: await authorization(ours) };
     const signed = await issuer.sign(JSON.parse(unwrap(claims.json())), lifetime);
     const bearer = binding.bearer(readable("token of issuer.sign", () => signed?.token));
     return { Authorization: isRecord(bearer) ? await failed(bearer) : bearer };
@@ -117,11 +118,13 @@ function createRemoteTokenIssuer(config) {
   return async (params) => {
     /** The caller's own error, of which only name and message cross into Rust. @type {unknown} */
     let thrown;
-    const strategy = issuer.asks ? native(auth) : null;
+    // What asks was found to be a function, at creation.
+    const ask = /** @type {Types.AuthHeaderProvider} */ (auth);
+    const strategy = issuer.asks ? native(ask) : null;
     const given = strategy === undefined ? new binding.Given() : null;
     if (given) {
       // The executor runs at once, in the caller's context; what it throws is a rejection.
-      new Promise((resolve) => resolve(auth()))
+      new Promise((resolve) => resolve(ask()))
         .then((headers) => give(given, headers))
         .catch((error) => {
           thrown = error;

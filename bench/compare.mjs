@@ -55,14 +55,14 @@ const fetched = async () => {
     body: JSON.stringify(PAYMENT),
     signal: AbortSignal.timeout(10_000),
   });
-  const { token, tokenType = "Bearer" } = await response.json();
+  const { token, tokenType = "Bearer" } = /** @type {any} */ (await response.json());
   return { token, tokenType };
 };
 rows.push(["issue, 64 at a time", "fetch", 6_400, 64, () => issue(PAYMENT), fetched]);
 rows.push(["issue, one at a time", "fetch", 1_000, 1, () => issue(PAYMENT), fetched]);
 
 for (const [work, other, calls, atOnce, ours, theirs] of rows) {
-  const samples = [];
+  const samples = /** @type {Awaited<ReturnType<typeof measured>>[][]} */ ([]);
   for (let round = 0; round <= ROUNDS; round++) {
     const sample = [await measured(ours, calls, atOnce), await measured(theirs, calls, atOnce)];
     // The first warms up.

@@ -146,14 +146,16 @@ function toCause({ message, ...facts }) {
 }
 
 /**
- * What an error of anybody's says of itself, whatever it is.
+ * What an error of anybody's says of itself, whatever it is: one below our class is of its kind.
  * @param {any} error
  * @returns {[name: string, message: string]}
  */
 function told(error) {
   try {
     const isError = typeof error === "object" && error !== null && "message" in error;
-    return isError ? [String(error.name), String(error.message)] : ["", String(error)];
+    if (!isError) return ["", String(error)];
+    const name = error instanceof Key0Error ? "Key0Error" : String(error.name);
+    return [name, String(error.message)];
   } catch {
     return ["", "an error that cannot be read"];
   }

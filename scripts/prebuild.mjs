@@ -46,6 +46,7 @@ function prebuild(platform) {
   const { name, triple, os } = platform;
   console.log(`\n${name}: building; some minutes …`);
   const started = performance.now();
+  /** @type {NodeJS.ProcessEnv} */
   const env = {
     ...process.env,
     CARGO_TARGET_DIR: "target/prebuilds",

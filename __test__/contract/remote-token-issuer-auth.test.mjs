@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import vm from "node:vm";
-import { createRemoteTokenIssuer, noAuth, sharedSecretAuth } from "../../index.mjs";
+import { createRemoteTokenIssuer, Key0Error, noAuth, sharedSecretAuth } from "../../index.mjs";
 import { CANARY, issueFailed, issueTimedOut, rejection, rejectsWith } from "../support/errors.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { httpServer } from "../support/server.mjs";
@@ -188,6 +188,17 @@ describe("an auth that fails", () => {
       assert.equal(server.connections(), 0);
     });
   }
+
+  it("by an instance of a class below Key0Error passes that same object on", async (t) => {
+    class VaultError extends Key0Error {
+      name = "VaultError";
+    }
+    const server = await httpServer(t);
+    const reason = new VaultError("ADAPTER_ERROR", "the vault is closed", 503);
+    const issue = createRemoteTokenIssuer({ url: server.url, auth: () => Promise.reject(reason) });
+    assert.equal(await rejection(issue(PAYMENT)), reason);
+    assert.equal(server.requests.length, 0);
+  });
 
   it("by any Key0Error passes that same object on", async (t) => {
     class Key0Error extends Error {

@@ -19,7 +19,11 @@ const KEY0_SECRET = "secret that signs Key0's requests";
 const BACKENDS = ["backend-express", "backend-hono", "backend-fastify"];
 const oauth = await oidcProvider({ after });
 
-/** By strategy: what the gateway and the backend are told. */
+/**
+ * By strategy: what the gateway and the backend are told.
+ *
+ * @type {Record<string, [Record<string, string>, Record<string, string>]>}
+ */
 const STRATEGIES = {
   none: [{ AUTH: "none" }, { AUTH: "none" }],
   "a shared secret": [

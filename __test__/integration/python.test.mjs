@@ -22,6 +22,7 @@ async function backend(protocol) {
     issue: (/** @type {string} */ path, params = PAYMENT) =>
       createRemoteTokenIssuer({ url: `${origin}${path}`, secret })(params),
     /** What has arrived in this test. */
+    /** @returns {Promise<any>} */
     seen: async () => (await fetch(`${origin}/seen`)).json(),
   };
 }

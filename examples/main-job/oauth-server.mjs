@@ -8,7 +8,7 @@ import Provider from "oidc-provider";
 const [{ key0, seller }] = await once(process, "message");
 const server = createServer();
 await once(server.listen(0, "127.0.0.1"), "listening");
-const { port } = server.address();
+const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
 
 const noRedirects = { redirect_uris: [], response_types: [] };
 const provider = new Provider(`http://127.0.0.1:${port}`, {
@@ -26,10 +26,15 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   ttl: { ClientCredentials: 600 },
   features: {
     clientCredentials: { enabled: true },
-    introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === seller.id },
+    introspection: { enabled: true, allowedPolicy },
     devInteractions: { enabled: false },
   },
 });
+
+/** @param {unknown} _ @param {{ clientId: string }} client */
+function allowedPolicy(_, client) {
+  return client.clientId === seller.id;
+}
 
 let tokenRequests = 0;
 const serve = provider.callback();
@@ -37,6 +42,6 @@ server.on("request", (request, response) => {
   if (request.url === "/token") tokenRequests += 1;
   serve(request, response);
 });
-process.on("message", () => process.send({ tokenRequests }));
+process.on("message", () => process.send?.({ tokenRequests }));
 process.on("disconnect", () => process.exit());
-process.send({ port });
+process.send?.({ port });

@@ -66,7 +66,7 @@ const STRINGS = [
   "long ".repeat(20_000),
 ];
 
-/** A mock of everything, as test libraries make it: each property is one again. */
+/** A mock of everything, as test libraries make it: each property is one again. @returns {any} */
 const mock = () =>
   /** @type {any} */ (
     new Proxy(() => {}, {

@@ -10,6 +10,7 @@ import {
 } from "../../../index.mjs";
 
 const [, , backend, tokenUrl, silent] = process.argv;
+const params = /** @type {any} */ ({});
 
 /** One issue by each strategy. */
 async function issues() {
@@ -17,7 +18,7 @@ async function issues() {
   const oauth = { tokenUrl, clientId: "id", clientSecret: "secret" };
   const tokens = [];
   for (const auth of [signedJwtAuth(issuer, "b"), oauthClientCredentialsAuth(oauth)]) {
-    tokens.push((await createRemoteTokenIssuer({ url: backend, auth })({})).token);
+    tokens.push((await createRemoteTokenIssuer({ url: backend, auth })(params)).token);
   }
   return tokens;
 }
@@ -34,7 +35,7 @@ if (cluster.isPrimary) {
   console.log(JSON.stringify({ before, reports, ends, after: await issues() }));
 } else {
   const tokens = await issues();
-  createRemoteTokenIssuer({ url: silent })({}).catch(() => {});
+  createRemoteTokenIssuer({ url: silent })(params).catch(() => {});
   process.send?.(tokens);
   process.once("message", () => process.exit(0));
 }

@@ -43,6 +43,7 @@ export async function oidcProvider(t) {
 
   return {
     origin,
+    clients: { key0: KEY0, seller: SELLER },
     end,
     /** @returns {Promise<number>} */
     tokenRequests: async () => (await ask("count")).tokenRequests,
@@ -54,12 +55,10 @@ export async function oidcProvider(t) {
         tokenUrl: `${origin}/token`,
         clientId: KEY0.id,
         clientSecret: KEY0.secret,
-        clients: { key0: KEY0, seller: SELLER },
         scopes: ["credentials:issue"],
         ...change,
       }),
     clientSecret: KEY0.secret,
-    clients: { key0: KEY0, seller: SELLER },
     /** What the server says of a token (RFC 7662). @param {string} token @returns {Promise<any>} */
     async introspect(token) {
       const account = Buffer.from(`${SELLER.id}:${SELLER.secret}`).toString("base64");
