@@ -31,6 +31,7 @@ const FORBIDDEN =
 
 const options = { skip: process.platform !== "linux" || isMusl ? "is about Linux, glibc" : false };
 
+// B50
 describe("require, where no binary fits", options, () => {
   it("names this platform, its package and the likely causes where none is installed", (t) => {
     const error = refused(app(t));

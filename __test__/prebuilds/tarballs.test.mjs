@@ -84,6 +84,7 @@ for (const platform of PLATFORMS) {
       assert.deepEqual(names, expected.sort());
     });
 
+    // B51
     it("is small, needs what every system has, and names no path of a machine", (t) => {
       const { root } = unpacked(t, tarball);
       assert.deepEqual(faults(platform, join(root, binaryName(platform))), []);
