@@ -9,7 +9,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, realpathSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, parse } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { faults, GLIBC, sizes } from "./binary.mjs";
@@ -51,6 +51,8 @@ function prebuild(platform) {
     ...process.env,
     CARGO_TARGET_DIR: "target/prebuilds",
     ...(os === "linux" ? crossEnv(platform) : {}),
+    // Microsoft's compiler keeps the paths of AWS-LC's files: not one with somebody's name.
+    ...(os === "win32" && { CARGO_HOME: join(parse(ROOT).root, "cargo") }),
     // AWS-LC's assembly for it is written for clang.
     ...(triple === "aarch64-pc-windows-msvc" && { CC_aarch64_pc_windows_msvc: "clang-cl" }),
   };

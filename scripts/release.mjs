@@ -2,7 +2,7 @@
 // The parts of a release, as `.ci/run` calls them in the release workflow:
 //
 //   node scripts/release.mjs check     whether there may be one
-//   node scripts/release.mjs assets    dist/: tarballs of all platforms, checksums, SBOM, notes
+//   node scripts/release.mjs assets    dist/: all tarballs, checksums, SBOMs; and notes.md
 //   node scripts/release.mjs publish   dist/'s tarballs to npm, the main package last
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -29,6 +29,7 @@ function check() {
   if (!repository?.url) {
     fail("package.json has no repository: npm's provenance names it, so set it before a release");
   }
+  notes();
 }
 
 function assets() {
@@ -47,14 +48,15 @@ function assets() {
     return `${sum.digest("hex")}  ${file}\n`;
   });
   writeFileSync("dist/SHA256SUMS", sums.join(""));
-  writeFileSync("target/notes.md", notes());
+  writeFileSync("notes.md", notes());
 }
 
 /** What the change log says of this version. */
 function notes() {
   const [, ...sections] = readFileSync("CHANGELOG.md", "utf8").split(/^## /m);
   const own = sections.find((section) => section.split(/\s/, 1)[0] === version);
-  return own?.replace(/^.*\n+/, "") ?? fail(`CHANGELOG.md says nothing of ${version}`);
+  if (!own || /^.*not released/.test(own)) fail(`CHANGELOG.md has ${version} as not released`);
+  return own.replace(/^.*\n+/, "");
 }
 
 function publish() {
@@ -64,7 +66,9 @@ function publish() {
       console.log(`${packageName}@${version} is there already`);
       continue;
     }
+    const tag = version.includes("-") ? "next" : "latest";
     const args = ["publish", `./dist/${tarball(packageName)}`, "--provenance", "--access=public"];
+    args.push(`--tag=${tag}`);
     npm(args, { stdio: "inherit" });
   }
 }

@@ -43,6 +43,7 @@ const STRATEGIES = {
     {
       AUTH: "oauth",
       INTROSPECTION_URL: `${oauth.origin}/token/introspection`,
+      KEY0_CLIENT_ID: oauth.clients.key0.id,
       ...account(oauth.clients.seller),
     },
   ],
@@ -82,7 +83,7 @@ async function started(t, name, env) {
 }
 
 let transactions = 0;
-const transaction = () => `0x${(++transactions).toString(16)}`;
+const transaction = () => `0x${(++transactions).toString(16).padStart(64, "0")}`;
 
 /**
  * @param {string} gateway
@@ -124,8 +125,8 @@ for (const name of BACKENDS) {
       const shared = { CREDENTIAL_SECRET, AUTH: "shared-secret", SHARED_SECRET: "s3cr3t" };
       const jwt = { CREDENTIAL_SECRET, AUTH: "jwt", KEY0_SECRET, AUDIENCE };
       const cases = [
-        [shared, { AUTH: "shared-secret", SHARED_SECRET: "another" }, 403],
-        [shared, { AUTH: "none" }, 403],
+        [shared, { AUTH: "shared-secret", SHARED_SECRET: "another" }, 401],
+        [shared, { AUTH: "none" }, 401],
         [jwt, { AUTH: "jwt", KEY0_SECRET, AUDIENCE: "https://other.example" }, 403],
         [jwt, { AUTH: "none" }, 401],
       ];
@@ -150,19 +151,35 @@ for (const name of BACKENDS) {
       assert.match(await answer.text(), /publicKey is not usable/);
     });
 
+    it("takes an OAuth server that it cannot ask for its own fault", async (t) => {
+      const [, asBackend] = STRATEGIES.OAuth;
+      const authorization = { authorization: "Bearer t" };
+      /** @type {Record<string, string>[]} */
+      const changes = [{ INTROSPECTION_URL: "http://127.0.0.1:1/" }, { CLIENT_SECRET: "another" }];
+      for (const change of changes) {
+        const env = { CREDENTIAL_SECRET, ...asBackend, ...change };
+        const backend = await started(t, name, env);
+        const headers = { ...authorization, "content-type": "application/json" };
+        const answer = await fetch(`${backend}/issue`, { method: "POST", headers, body: "{}" });
+        assert.equal(answer.status, 500);
+        assert.match(await answer.text(), /the OAuth server is not usable/);
+      }
+    });
+
     it("issues the same credentials to the same challenge", async (t) => {
       const backend = await started(t, name, { CREDENTIAL_SECRET, AUTH: "none" });
-      const call = async (/** @type {string} */ challenge) => {
+      const call = async (/** @type {string} */ challenge, txHash = "0x1") => {
         const answer = await fetch(`${backend}/issue`, {
           method: "POST",
           headers: { "content-type": "application/json", "idempotency-key": challenge },
-          body: '{"requestId":"r","resourceId":"photo-7","planId":"basic","txHash":"0x1"}',
+          body: JSON.stringify({ requestId: "r", resourceId: "photo-7", planId: "basic", txHash }),
         });
         return /** @type {any} */ (await answer.json()).token;
       };
       const [first, second, other] = [await call("c-1"), await call("c-1"), await call("c-2")];
       assert.equal(second, first);
       assert.notEqual(other, first);
+      assert.equal(await call("c-1", "0x2"), undefined);
     });
   });
 }
@@ -215,8 +232,11 @@ describe("the gateway's engine", () => {
     assert.equal((await buy(gateway, txHash)).status, 200);
     const again = await buy(gateway, txHash);
     assert.deepEqual([again.status, again.body.code], [409, "TX_ALREADY_REDEEMED"]);
-    const none = await buy(gateway, "free");
-    assert.deepEqual([none.status, none.body.code], [400, "INVALID_PROOF"]);
+    // An array of it would be another one each time.
+    for (const other of ["free", "0x1", [transaction()], null]) {
+      const none = await buy(gateway, /** @type {any} */ (other));
+      assert.deepEqual([none.status, none.body.code], [400, "INVALID_PROOF"]);
+    }
     assert.equal(backend.requests.length, 1);
   });
 });

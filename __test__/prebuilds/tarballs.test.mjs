@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { before, describe, it } from "node:test";
 import { faults } from "../../scripts/binary.mjs";
 import { binaryName, PLATFORMS, packageName, THIRD_PARTY } from "../../scripts/platforms.mjs";
@@ -15,13 +15,15 @@ const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"))
 /** A tarball's contents in a folder, and their names. @param {any} t @param {string} name */
 function unpacked(t, name) {
   const folder = temporary(t);
-  execFileSync("tar", ["-xzf", join(ROOT, "dist", name), "-C", folder]);
+  // From standard input: to GNU's tar on Windows a drive's letter is a host.
+  const input = readFileSync(join(ROOT, "dist", name));
+  execFileSync("tar", ["-xzf", "-"], { cwd: folder, input });
   const root = join(folder, "package");
   const entries = readdirSync(root, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
-  const names = files.map((file) => join(file.parentPath, file.name).slice(root.length + 1));
+  const names = files.map((file) => relative(root, join(file.parentPath, file.name)));
   const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  return { root, names: names.sort(), manifest };
+  return { root, names: names.map((name) => name.replaceAll("\\", "/")).sort(), manifest };
 }
 
 describe("the main package", () => {

@@ -11,7 +11,8 @@ const app = new Hono();
 
 app.post("/issue", async (context) => {
   const header = (/** @type {string} */ name) => context.req.header(name);
-  const { status, body } = await issue(header, await context.req.json());
+  const payment = await context.req.json().catch(() => undefined);
+  const { status, body } = await issue(header, payment);
   return Response.json(body, { status });
 });
 

@@ -28,7 +28,10 @@ const CHECKS = {
   none: () => async () => true,
   "shared-secret": () => {
     const secret = required("SHARED_SECRET");
-    return async (header) => isEqual(header("x-internal-auth") ?? "", secret);
+    return async (header) => {
+      if (isEqual(header("x-internal-auth") ?? "", secret)) return true;
+      throw new Error("Wrong or missing X-Internal-Auth header");
+    };
   },
   jwt: () => {
     const [publicKey, audience] = [process.env.KEY0_PUBLIC_KEY, required("AUDIENCE")];
@@ -42,16 +45,20 @@ const CHECKS = {
     };
   },
   oauth: () => {
-    const url = required("INTROSPECTION_URL");
-    const account = btoa(`${required("CLIENT_ID")}:${required("CLIENT_SECRET")}`);
+    const [url, key0] = [required("INTROSPECTION_URL"), required("KEY0_CLIENT_ID")];
+    // RFC 6749 §2.3.1 has both encoded.
+    const client = [required("CLIENT_ID"), required("CLIENT_SECRET")].map(encodeURIComponent);
+    const headers = { Authorization: `Basic ${btoa(client.join(":"))}` };
     return async (header) => {
-      const [, token = ""] = /^Bearer (.+)$/.exec(header("authorization") ?? "") ?? [];
-      // RFC 7662: the OAuth server says whether it is one of its tokens, and what for.
-      const headers = { Authorization: `Basic ${account}` };
+      const [, token] = /^Bearer (.+)$/.exec(header("authorization") ?? "") ?? [];
+      if (!token) throw new Error("Missing or malformed Authorization header");
+      // RFC 7662: the OAuth server says whether it is one of its tokens, whose, and what for.
       const body = new URLSearchParams({ token });
-      const answer = await fetch(url, { method: "POST", headers, body });
-      const { active, scope = "" } = /** @type {any} */ (await answer.json());
-      return active === true && scope.split(" ").includes("credentials:issue");
+      const answer = await fetch(url, { method: "POST", headers, body }).catch(() => undefined);
+      if (!answer?.ok) throw new Error(`the OAuth server is not usable: ${answer?.status}`);
+      const { active, client_id, scope = "" } = /** @type {any} */ (await answer.json());
+      if (active !== true) throw new Error("Invalid token");
+      return client_id === key0 && scope.split(" ").includes("credentials:issue");
     };
   },
 };
@@ -72,14 +79,19 @@ export async function issue(header, payment) {
     return refused(error);
   }
   const challenge = header("idempotency-key");
-  const { requestId, resourceId, planId, txHash } = payment ?? {};
   if (!challenge) return { status: 400, body: { error: "Idempotency-Key is missing" } };
-  if (typeof requestId !== "string") return { status: 400, body: { error: "no requestId" } };
+  for (const field of ["requestId", "resourceId", "planId", "txHash"]) {
+    if (typeof payment?.[field] === "string") continue;
+    return { status: 400, body: { error: `${field} is missing` } };
+  }
+  const { requestId, resourceId, planId, txHash } = payment;
   if (!issued.has(challenge)) {
     const claims = { sub: requestId, jti: challenge, resourceId, planId, txHash };
-    issued.set(challenge, credentials.sign(claims, LIFETIME_SECONDS));
+    issued.set(challenge, { txHash, credential: credentials.sign(claims, LIFETIME_SECONDS) });
   }
-  return { status: 200, body: await issued.get(challenge) };
+  const known = issued.get(challenge);
+  if (known.txHash !== txHash) return { status: 409, body: { error: "another payment's key" } };
+  return { status: 200, body: await known.credential };
 }
 
 /**

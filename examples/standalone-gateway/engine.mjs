@@ -17,7 +17,7 @@ import { Key0Error } from "@key0ai/native";
 /** @param {Config} config */
 export function createEngine(config) {
   const { fetchResourceCredentials, tokenIssueTimeoutMs = 15_000, tokenIssueRetries = 2 } = config;
-  /** Transactions that were spent. */
+  /** Transactions that were spent, on a failure too: what becomes of that payment is not shown. */
   const seen = new Set();
 
   /** @param {import("@key0ai/native").IssueTokenParams} params */

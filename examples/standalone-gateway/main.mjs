@@ -7,7 +7,7 @@
 // AUTH is none, shared-secret (SHARED_SECRET), jwt (KEY0_PRIVATE_KEY or KEY0_SECRET, AUDIENCE) or
 // oauth (TOKEN_URL, CLIENT_ID, CLIENT_SECRET). Then
 //
-//   curl -d '{ "resourceId": "photo-7", "planId": "basic", "txHash": "0x1" }' <its address>/buy
+//   curl -d '{ "resourceId": "photo-7", "planId": "basic", "txHash": "0x…" }' <its address>/buy
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { json } from "node:stream/consumers";
@@ -38,9 +38,10 @@ const server = createServer(async (request, response) => {
 /** @param {import("node:http").IncomingMessage} request */
 async function answer(request) {
   if (request.method !== "POST" || request.url !== "/buy") return { status: 404, body: {} };
-  const { resourceId, planId, txHash } = /** @type {any} */ (await json(request));
+  const order = /** @type {any} */ (await json(request).catch(() => undefined));
+  const { resourceId, planId, txHash } = order ?? {};
   // Here the real engine reads the transaction from the chain: who paid whom, and how much.
-  if (!/^0x[0-9a-f]+$/.test(txHash)) {
+  if (typeof txHash !== "string" || !/^0x[0-9a-f]{64}$/.test(txHash)) {
     throw new Key0Error("INVALID_PROOF", "txHash is no transaction", 400);
   }
   const [requestId, challengeId] = [randomUUID(), randomUUID()];

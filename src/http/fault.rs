@@ -92,13 +92,24 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A name that the resolver does not know, or could not look up.
-#[derive(Debug)]
-pub(super) struct LookupFailed(pub(super) String);
+/// A name without an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LookupFailed {
+    /// The resolver says so, in these words.
+    Unknown(String),
+    /// It could not be asked.
+    NoThread(String),
+    /// It gave no answer at all.
+    Lost,
+}
 
 impl fmt::Display for LookupFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Unknown(words) => f.write_str(words),
+            Self::NoThread(error) => write!(f, "no thread for the lookup: {error}"),
+            Self::Lost => f.write_str("the lookup ended without a result"),
+        }
     }
 }
 
@@ -120,7 +131,8 @@ fn root(error: &(dyn Error + 'static)) -> (Option<&'static str>, String) {
 
 fn known(error: &(dyn Error + 'static)) -> Option<(Option<&'static str>, String)> {
     if let Some(error) = error.downcast_ref::<LookupFailed>() {
-        return Some((Some("ENOTFOUND"), error.to_string()));
+        let code = matches!(error, LookupFailed::Unknown(_)).then_some("ENOTFOUND");
+        return Some((code, error.to_string()));
     }
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return Some((Some(tls::node_code(error)), tls::reason(error).into_owned()));
