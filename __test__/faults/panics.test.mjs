@@ -170,6 +170,8 @@ describe("a panic", { concurrency: 2 }, () => {
       panicAt("token fetch", ${JSON.stringify(`of ${CANARY}`)});
       const waiting = Array.from({ length: 20 }, (_, i) =>
         settled(i % 2 === 0 ? auth : () => issue(claims)));
+      // All have asked by then.
+      await new Promise((go) => setTimeout(go));
       await fetch(new URL("/go", tokenUrl));
       print(await Promise.all(waiting));
       print(await settled(auth));
