@@ -154,6 +154,10 @@ impl SystemResolver {
                 return;
             }
             lookups.ended += 1;
+            if number == lookups.started {
+                // Who comes now asks anew.
+                lookups.due = Instant::now();
+            }
             if result.is_ok() || lookups.ended == lookups.started {
                 // Nothing is remembered: that is the name server's business.
                 all.remove(&name);
@@ -239,7 +243,8 @@ mod tests {
     #[tokio::test]
     async fn calls_of_a_silent_name_share_a_lookup_and_hold_up_no_other() {
         let resolver = SystemResolver::default();
-        let (ends, look_up) = scripted(1);
+        // A slow machine may begin some more, each after a second.
+        let (ends, look_up) = scripted(10);
         let waiting = calls(&resolver, 600, &look_up);
         begun(&resolver, 1).await;
         let other = resolver.shared("other".to_owned(), || Ok(address(1))).await;
@@ -274,7 +279,7 @@ mod tests {
     #[tokio::test]
     async fn a_lookup_goes_on_without_the_call_that_began_it() {
         let resolver = SystemResolver::default();
-        let (ends, look_up) = scripted(1);
+        let (ends, look_up) = scripted(10);
         let [first, second] = calls(&resolver, 2, &look_up).try_into().unwrap();
         begun(&resolver, 1).await;
         first.abort();
@@ -323,6 +328,41 @@ mod tests {
         assert!(!new.is_finished());
         ends[1].send(Some(1)).unwrap();
         assert_eq!(new.await.unwrap(), Ok(address(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_beside_a_silent_lookup_is_everybodys_and_not_remembered() {
+        let resolver = SystemResolver::default();
+        let (ends, look_up) = scripted(3);
+        let [old] = calls(&resolver, 1, &look_up).try_into().unwrap();
+        begun(&resolver, 2).await;
+        tokio::time::resume();
+        let [new] = calls(&resolver, 1, &look_up).try_into().unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        ends[1].send(None).unwrap();
+        assert_eq!(new.await.unwrap(), unknown());
+        assert_eq!(old.await.unwrap(), unknown());
+        ends[2].send(Some(1)).unwrap();
+        let [next] = calls(&resolver, 1, &look_up).try_into().unwrap();
+        assert_eq!(next.await.unwrap(), Ok(address(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_failure_does_not_hide_a_newer_one() {
+        let resolver = SystemResolver::default();
+        let (ends, look_up) = scripted(3);
+        let [old] = calls(&resolver, 1, &look_up).try_into().unwrap();
+        begun(&resolver, 3).await;
+        tokio::time::resume();
+        let [new] = calls(&resolver, 1, &look_up).try_into().unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        // The callers' own thread sleeps: they see the last word alone.
+        for number in [2, 1] {
+            ends[number].send(None).unwrap();
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(new.await.unwrap(), unknown());
+        assert_eq!(old.await.unwrap(), unknown());
     }
 
     #[test]
