@@ -233,6 +233,15 @@ mod tests {
         (0..count).map(call).collect()
     }
 
+    /// Until so many callers wait for the name.
+    async fn joined(resolver: &SystemResolver, count: usize) {
+        let waiting =
+            || lock(&resolver.under_way).get("name").map(|all| all.looked.receiver_count());
+        while waiting() != Some(count) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Until so many of the name's lookups have begun.
     async fn begun(resolver: &SystemResolver, count: u32) {
         while lock(&resolver.under_way).get("name").is_none_or(|all| all.started < count) {
@@ -246,7 +255,7 @@ mod tests {
         // A slow machine may begin some more, each after a second.
         let (ends, look_up) = scripted(10);
         let waiting = calls(&resolver, 600, &look_up);
-        begun(&resolver, 1).await;
+        joined(&resolver, 600).await;
         let other = resolver.shared("other".to_owned(), || Ok(address(1))).await;
         assert_eq!(other, Ok(address(1)));
         ends[0].send(Some(2)).unwrap();
@@ -281,7 +290,7 @@ mod tests {
         let resolver = SystemResolver::default();
         let (ends, look_up) = scripted(10);
         let [first, second] = calls(&resolver, 2, &look_up).try_into().unwrap();
-        begun(&resolver, 1).await;
+        joined(&resolver, 2).await;
         first.abort();
         assert!(first.await.unwrap_err().is_cancelled());
         ends[0].send(Some(1)).unwrap();
@@ -305,7 +314,7 @@ mod tests {
         // What the others find is nobody's, and ends no later lookup.
         let (next, look_up) = scripted(1);
         let later = calls(&resolver, 2, &look_up);
-        begun(&resolver, 1).await;
+        joined(&resolver, 2).await;
         drop(ends);
         thread::sleep(Duration::from_millis(20));
         next[0].send(Some(3)).unwrap();
@@ -322,7 +331,7 @@ mod tests {
         begun(&resolver, 2).await;
         tokio::time::resume();
         let [new] = calls(&resolver, 1, &look_up).try_into().unwrap();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        joined(&resolver, 2).await;
         ends[0].send(None).unwrap();
         assert_eq!(old.await.unwrap(), unknown());
         assert!(!new.is_finished());
@@ -338,7 +347,7 @@ mod tests {
         begun(&resolver, 2).await;
         tokio::time::resume();
         let [new] = calls(&resolver, 1, &look_up).try_into().unwrap();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        joined(&resolver, 2).await;
         ends[1].send(None).unwrap();
         assert_eq!(new.await.unwrap(), unknown());
         assert_eq!(old.await.unwrap(), unknown());
@@ -355,7 +364,7 @@ mod tests {
         begun(&resolver, 3).await;
         tokio::time::resume();
         let [new] = calls(&resolver, 1, &look_up).try_into().unwrap();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        joined(&resolver, 2).await;
         // The callers' own thread sleeps: they see the last word alone.
         for number in [2, 1] {
             ends[number].send(None).unwrap();
@@ -377,6 +386,7 @@ mod tests {
         let resolver = SystemResolver::default();
         let (ends, look_up) = scripted(2);
         let waiting = calls(&resolver, 2, &look_up);
+        joined(&resolver, 2).await;
         begun(&resolver, 2).await;
         tokio::time::resume();
         for end in ends {
