@@ -289,13 +289,21 @@ export function answer(body, { status = "200 OK", headers = [] } = {}) {
   return Buffer.concat([Buffer.from(head.join("\r\n"), "latin1"), raw]);
 }
 
-/** A port of 127.0.0.1 on which nothing listens. */
+/** A port of 127.0.0.1 on which nothing listens, and which no other process is given meanwhile. */
 export async function closedPort() {
-  const server = net.createServer();
-  const port = await listen(server);
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    // Below those that systems hand out.
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = net.createServer();
+    const isFree = await new Promise((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /**
