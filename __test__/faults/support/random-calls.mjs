@@ -196,7 +196,7 @@ const FUNCTIONS = {
 /** Sentences of errors that are neither `TypeError` nor `RangeError`, and name what they are of. */
 // (Awaiting a revoked proxy that a caller's own function gave fails in the engine's words.)
 const SENTENCES =
-  /^(Network error: .|Backend (failed to issue token: \d|response missing 'token' field$)|Remote token issuance timed out$|Failed to authenticate via OAuth: .|Missing or malformed Authorization header$|Invalid (access token|token signature)$|Invalid token: missing claim \w|Token expired$|Access token expired$|Token verification failed with all secrets$|RS256 verification requires public key|ACCESS_TOKEN_SECRET must be|(HS|RS)256 algorithm requires |(secret|privateKey|publicKey) is not usable: .|algorithm must be|token: .|Cannot perform 'get' on a proxy that has been revoked$|Proxy has already been revoked\.)/;
+  /^(Network error: .|Backend (failed to issue token: \d|response missing 'token' field$)|Remote token issuance timed out$|Failed to authenticate via OAuth: .|Missing or malformed Authorization header$|Invalid (access token|token signature)$|Invalid token: missing claim \w|Token expired$|Access token expired$|Token verification failed with all secrets$|RS256 verification requires public key|ACCESS_TOKEN_SECRET must be|(HS|RS)256 algorithm requires |(secret|privateKey|publicKey) is not usable: .|algorithm must be|token: .|Cannot perform 'get' on a proxy that has been revoked$|Proxy has already been revoked\.)/s;
 const NEEDLES = Object.entries(spellings(CANARY));
 const figures = { calls: 0, returned: 0, threw: 0, fulfilled: 0, rejected: 0, own: 0 };
 /** @type {Record<string, number>} */
