@@ -86,8 +86,8 @@ impl Service<Name> for SystemResolver {
 }
 
 impl SystemResolver {
-    /// What the lookups of `name` give that are under way; `look_up` where there are none, or have
-    /// been none for too long.
+    /// What the lookups of `name` give that are under way. `look_up` begins one where there is none,
+    /// and another where the last has said nothing for too long.
     async fn shared(
         &self,
         name: String,
