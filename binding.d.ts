@@ -63,7 +63,7 @@ export declare class RemoteIssuer {
   /** True where calls need the environment's TLS settings. */
   get isHttps(): boolean
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
-  issue(strategy: Auth | undefined | null, given: GivenHandle | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord>
+  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord>
 }
 export type RemoteIssuerHandle = RemoteIssuer
 

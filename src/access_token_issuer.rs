@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
-    error::{Cause, ConfigError, ConfigErrorKind, PlainError},
+    error::{ArgumentError, ArgumentErrorKind, Cause, PlainError},
     fault_injection, json,
     jws::{Algorithm, Rejection, SigningKey, VerifyingKey},
     now::Now,
@@ -36,7 +36,7 @@ impl AccessTokenIssuer {
     ///
     /// # Errors
     /// Names what is missing, too short or not usable.
-    pub fn new(config: IssuerConfig) -> Result<Self, ConfigError> {
+    pub fn new(config: IssuerConfig) -> Result<Self, ArgumentError> {
         let IssuerConfig { secret, private_key, algorithm } = config;
         let keys = match Algorithm::named(algorithm.as_deref())? {
             Algorithm::Hs256 => {
@@ -68,7 +68,7 @@ impl AccessTokenIssuer {
     ///
     /// # Errors
     /// Where `claims` is no object with the strings `sub` and `jti`, or a time is no finite number.
-    pub fn sign(&self, claims: &str, ttl_seconds: f64, now: Now) -> Result<Secret, ConfigError> {
+    pub fn sign(&self, claims: &str, ttl_seconds: f64, now: Now) -> Result<Secret, ArgumentError> {
         self.sign_members(&without_times(claims)?, ttl_seconds, now)
     }
 
@@ -81,13 +81,13 @@ impl AccessTokenIssuer {
         members: &str,
         ttl_seconds: f64,
         now: Now,
-    ) -> Result<Secret, ConfigError> {
+    ) -> Result<Secret, ArgumentError> {
         fault_injection::point("sign");
         let iat = now.seconds();
         let exp = iat + ttl_seconds;
         for (field, time) in [("Date.now()", iat), ("ttlSeconds", exp)] {
             if !time.is_finite() {
-                return Err(ConfigError::of_range(field, "must be a finite number"));
+                return Err(ArgumentError::of_range(field, "must be a finite number"));
             }
         }
         self.0
@@ -148,13 +148,13 @@ impl fmt::Debug for AccessTokenIssuer {
 }
 
 /// What stands between the braces of `claims`, but for `iat` and `exp`.
-fn without_times(claims: &str) -> Result<Cow<'_, str>, ConfigError> {
-    let no_object = || ConfigError::of_type("claims", "must be an object");
+fn without_times(claims: &str) -> Result<Cow<'_, str>, ArgumentError> {
+    let no_object = || ArgumentError::of_type("claims", "must be an object");
     let picked = json::pick(claims, ["sub", "jti", "iat", "exp"]).ok().flatten();
     let [sub, jti, iat, exp] = picked.ok_or_else(no_object)?;
     for (name, value) in [("sub", sub), ("jti", jti)] {
         if !value.is_some_and(json::Value::is_string) {
-            return Err(ConfigError::of_type(name, "must be a string"));
+            return Err(ArgumentError::of_type(name, "must be a string"));
         }
     }
     if iat.or(exp).is_none()
@@ -167,8 +167,8 @@ fn without_times(claims: &str) -> Result<Cow<'_, str>, ConfigError> {
     rest.map(Cow::Owned).ok_or_else(no_object)
 }
 
-fn plain(field: &'static str, sentence: &str) -> ConfigError {
-    ConfigError { field, problem: sentence.to_owned(), kind: ConfigErrorKind::Plain }
+fn plain(field: &'static str, sentence: &str) -> ArgumentError {
+    ArgumentError { field, problem: sentence.to_owned(), kind: ArgumentErrorKind::Plain }
 }
 
 /// In UTF-16 units, as `String.length` counts.
@@ -183,11 +183,11 @@ mod tests {
     const HS256: &str = r#"{"alg":"HS256"}"#;
     const RSA: &str = include_str!("../tests/fixtures/rsa.pem");
 
-    fn hs256(text: &str) -> Result<AccessTokenIssuer, ConfigError> {
+    fn hs256(text: &str) -> Result<AccessTokenIssuer, ArgumentError> {
         AccessTokenIssuer::new(IssuerConfig { secret: Some(secret(text)), ..Default::default() })
     }
 
-    fn rs256(pem: &str) -> Result<AccessTokenIssuer, ConfigError> {
+    fn rs256(pem: &str) -> Result<AccessTokenIssuer, ArgumentError> {
         AccessTokenIssuer::new(IssuerConfig {
             private_key: Some(secret(pem)),
             algorithm: Some("RS256".to_owned()),
@@ -204,7 +204,11 @@ mod tests {
     }
 
     #[track_caller]
-    fn says(result: Result<AccessTokenIssuer, ConfigError>, kind: ConfigErrorKind, sentence: &str) {
+    fn says(
+        result: Result<AccessTokenIssuer, ArgumentError>,
+        kind: ArgumentErrorKind,
+        sentence: &str,
+    ) {
         let error = result.unwrap_err();
         assert_eq!((error.to_string().as_str(), error.kind), (sentence, kind));
     }
@@ -216,13 +220,13 @@ mod tests {
         fn a_missing_key_is_named_as_the_sdk_names_it() {
             says(
                 AccessTokenIssuer::new(IssuerConfig::default()),
-                ConfigErrorKind::Plain,
+                ArgumentErrorKind::Plain,
                 "HS256 algorithm requires secret",
             );
             let empty = IssuerConfig { secret: Some(secret("")), ..Default::default() };
             says(
                 AccessTokenIssuer::new(empty),
-                ConfigErrorKind::Plain,
+                ArgumentErrorKind::Plain,
                 "ACCESS_TOKEN_SECRET must be at least 32 characters",
             );
             let rs256 = || Some("RS256".to_owned());
@@ -233,7 +237,7 @@ mod tests {
             ] {
                 says(
                     AccessTokenIssuer::new(config),
-                    ConfigErrorKind::Plain,
+                    ArgumentErrorKind::Plain,
                     "RS256 algorithm requires privateKey",
                 );
             }
@@ -243,7 +247,7 @@ mod tests {
         fn a_secret_has_32_utf_16_units() {
             let short = "ACCESS_TOKEN_SECRET must be at least 32 characters";
             for text in ["x".repeat(31), "é".repeat(31), "\u{1f600}".repeat(15) + "x"] {
-                says(hs256(&text), ConfigErrorKind::Plain, short);
+                says(hs256(&text), ArgumentErrorKind::Plain, short);
             }
             for text in ["x".repeat(32), " ".repeat(32), "é".repeat(32), "\u{1f600}".repeat(16)] {
                 assert!(hs256(&text).is_ok());
@@ -258,7 +262,7 @@ mod tests {
                     IssuerConfig { algorithm, secret: Some(secret(SECRET)), private_key: None };
                 says(
                     AccessTokenIssuer::new(config),
-                    ConfigErrorKind::Type,
+                    ArgumentErrorKind::Type,
                     "algorithm must be HS256 or RS256",
                 );
             }
@@ -268,7 +272,7 @@ mod tests {
         fn a_public_key_is_no_secret() {
             says(
                 hs256(include_str!("../tests/fixtures/rsa-public.pem")),
-                ConfigErrorKind::Type,
+                ArgumentErrorKind::Type,
                 "secret is not usable: public key: everyone may know it",
             );
         }
@@ -277,7 +281,7 @@ mod tests {
         fn an_unusable_private_key_is_a_type_error() {
             says(
                 rs256(SECRET),
-                ConfigErrorKind::Type,
+                ArgumentErrorKind::Type,
                 "privateKey is not usable: no PEM: RS256 signs with an RSA private key",
             );
         }
@@ -396,7 +400,7 @@ mod tests {
             for ttl in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
                 assert_eq!(
                     issuer().sign(CLAIMS, ttl, at(NOW)).unwrap_err(),
-                    ConfigError::of_range("ttlSeconds", "must be a finite number")
+                    ArgumentError::of_range("ttlSeconds", "must be a finite number")
                 );
             }
         }
@@ -406,7 +410,7 @@ mod tests {
             for now in [f64::NAN, f64::INFINITY] {
                 assert_eq!(
                     issuer().sign(CLAIMS, 60.0, at(now)).unwrap_err(),
-                    ConfigError::of_range("Date.now()", "must be a finite number")
+                    ArgumentError::of_range("Date.now()", "must be a finite number")
                 );
             }
         }
@@ -431,7 +435,7 @@ mod tests {
             ] {
                 assert_eq!(
                     issuer().sign(claims, 60.0, at(NOW)).unwrap_err(),
-                    ConfigError::of_type(field, "must be a string"),
+                    ArgumentError::of_type(field, "must be a string"),
                     "{claims}"
                 );
             }
@@ -442,7 +446,7 @@ mod tests {
             for claims in ["", "null", "[]", "\"sub\"", "1", "{", "undefined"] {
                 assert_eq!(
                     issuer().sign(claims, 60.0, at(NOW)).unwrap_err(),
-                    ConfigError::of_type("claims", "must be an object"),
+                    ArgumentError::of_type("claims", "must be an object"),
                     "{claims}"
                 );
             }

@@ -13,7 +13,7 @@ pub use self::{
     client_credentials::ClientCredentials, shared_secret::SharedSecret, signed_jwt::SignedJwt,
 };
 use crate::{
-    error::{ConfigError, Key0Error},
+    error::{ArgumentError, Key0Error},
     http::Client,
     http::headers::HeaderLine,
     now::Now,
@@ -54,7 +54,7 @@ impl Auth {
     pub fn legacy(
         secret: Option<Secret>,
         header_name: Option<String>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, ArgumentError> {
         let Some(secret) = secret else { return Ok(Self::None) };
         let header_name = header_name.unwrap_or_else(|| LEGACY_HEADER.to_owned());
         SharedSecret::new(header_name, secret).map(Self::SharedSecret)

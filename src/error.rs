@@ -1,5 +1,5 @@
 //! What a call fails with: [`Key0Error`], a record that the shell turns into a thrown error, and
-//! what a creation fails with: [`ConfigError`].
+//! what is wrong with a caller's argument: [`ArgumentError`].
 
 use std::fmt;
 
@@ -84,20 +84,20 @@ pub struct PlainError {
     pub cause: Option<Cause>,
 }
 
-/// A configuration that cannot work, found at creation.
+/// What is wrong with a caller's argument, at creation or at a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
+pub struct ArgumentError {
     /// The argument or field, as JavaScript spells it.
     pub field: &'static str,
     /// What is wrong with it, continuing a sentence that begins with the field.
     pub problem: String,
     /// Which of JavaScript's errors says so.
-    pub kind: ConfigErrorKind,
+    pub kind: ArgumentErrorKind,
 }
 
 /// JavaScript's errors for a wrong argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigErrorKind {
+pub enum ArgumentErrorKind {
     /// `TypeError`
     Type,
     /// `RangeError`: the right type, out of bounds.
@@ -106,22 +106,22 @@ pub enum ConfigErrorKind {
     Plain,
 }
 
-impl ConfigError {
+impl ArgumentError {
     /// A `TypeError`: "`field` `problem`".
     pub fn of_type(field: &'static str, problem: impl Into<String>) -> Self {
-        Self { field, problem: problem.into(), kind: ConfigErrorKind::Type }
+        Self { field, problem: problem.into(), kind: ArgumentErrorKind::Type }
     }
 
     /// A `RangeError`: "`field` `problem`".
     pub fn of_range(field: &'static str, problem: impl Into<String>) -> Self {
-        Self { field, problem: problem.into(), kind: ConfigErrorKind::Range }
+        Self { field, problem: problem.into(), kind: ArgumentErrorKind::Range }
     }
 }
 
-impl fmt::Display for ConfigError {
+impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            ConfigErrorKind::Plain => f.write_str(&self.problem),
+            ArgumentErrorKind::Plain => f.write_str(&self.problem),
             _ => write!(f, "{} {}", self.field, self.problem),
         }
     }

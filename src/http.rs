@@ -22,10 +22,7 @@ use url::{Position, Url};
 use zeroize::Zeroizing;
 
 pub use self::{client::Client, fault::Fault, reply::Reply};
-use crate::{
-    error::ConfigError,
-    secret::{Redactor, Secret},
-};
+use crate::{error::ArgumentError, redact::Redactor, secret::Secret};
 
 /// What one exchange says: send this, or done.
 pub enum Step<T> {
@@ -78,8 +75,8 @@ impl Endpoint {
     ///
     /// # Errors
     /// A `TypeError` that names `field` and shows nothing of the text.
-    pub fn parse(field: &'static str, text: &str) -> Result<Self, ConfigError> {
-        let unusable = |problem: &str| ConfigError::of_type(field, problem);
+    pub fn parse(field: &'static str, text: &str) -> Result<Self, ArgumentError> {
+        let unusable = |problem: &str| ArgumentError::of_type(field, problem);
         let mut url = Url::parse(text).map_err(|_| unusable("is not a URL"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(unusable("must be an http or https URL"));

@@ -9,6 +9,7 @@ mod auth;
 mod config;
 #[cfg(feature = "fault-injection")]
 mod fault_injection;
+mod given;
 mod outcome;
 mod panic_hook;
 mod remote_token_issuer;

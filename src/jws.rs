@@ -19,7 +19,7 @@ pub use self::{
     key_error::{Found, KeyError, Needed},
     rejection::Rejection,
 };
-use crate::{error::ConfigError, json, now::Now, secret::Secret};
+use crate::{error::ArgumentError, json, now::Now, secret::Secret};
 
 /// The algorithms of the SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +35,11 @@ impl Algorithm {
     ///
     /// # Errors
     /// For every other name.
-    pub fn named(name: Option<&str>) -> Result<Self, ConfigError> {
+    pub fn named(name: Option<&str>) -> Result<Self, ArgumentError> {
         match name {
             None | Some("HS256") => Ok(Self::Hs256),
             Some("RS256") => Ok(Self::Rs256),
-            Some(_) => Err(ConfigError::of_type("algorithm", "must be HS256 or RS256")),
+            Some(_) => Err(ArgumentError::of_type("algorithm", "must be HS256 or RS256")),
         }
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! Time comes in as [`now::Now`], what the caller's environment says of TLS as
 //! [`http::tls::TlsEnvironment`]; secrets are [`secret::Secret`]s, and a peer's words reach a
-//! message only through a [`secret::Redactor`]. Tokens are signed and verified by [`jws`], for
+//! message only through a [`redact::Redactor`]. Tokens are signed and verified by [`jws`], for
 //! [`access_token_issuer`] and [`validate_token`].
 //!
 //! The feature `node` adds the border, `src/js`, where napi's types live.
@@ -23,7 +23,9 @@ pub mod http;
 mod js;
 pub mod json;
 pub mod jws;
+mod lock;
 pub mod now;
+pub mod redact;
 pub mod remote_token_issuer;
 pub mod secret;
 pub mod signing_pool;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     auth::{Auth, Io},
-    error::{Cause, Code, ConfigError, Key0Error},
+    error::{ArgumentError, Cause, Code, Key0Error},
     http::{
         Endpoint, Exchange, Fault, Reply, Request, Step,
         client::Sent,
@@ -18,7 +18,7 @@ use crate::{
     },
     json,
     now::Now,
-    secret::{Excerpt, Redactor},
+    redact::{Excerpt, Redactor},
 };
 
 /// A backend that issues credentials. Clones share its configuration.
@@ -111,7 +111,7 @@ impl RemoteTokenIssuer {
     ///
     /// # Errors
     /// A `TypeError` or `RangeError` that names the field.
-    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+    pub fn new(config: &Config) -> Result<Self, ArgumentError> {
         let endpoint = Endpoint::parse("url", &config.url)?;
         let timeout = timeout(&config.timeout_ms)?;
         let headers = endpoint.headers("application/json");
@@ -165,9 +165,9 @@ fn deadline(now: Now, timeout: Duration) -> Instant {
 }
 
 /// `timeoutMs` in milliseconds, above 0 and finite.
-fn timeout(given: &Timeout) -> Result<Duration, ConfigError> {
+fn timeout(given: &Timeout) -> Result<Duration, ArgumentError> {
     let out_of_range = || {
-        ConfigError::of_range("timeoutMs", "must be a number of milliseconds above 0 and finite")
+        ArgumentError::of_range("timeoutMs", "must be a number of milliseconds above 0 and finite")
     };
     let milliseconds = match given {
         Timeout::Default => return Ok(DEFAULT_TIMEOUT),
@@ -399,7 +399,7 @@ mod tests {
     use super::*;
     use crate::{http::fault::Stage, signing_pool::SigningPool};
 
-    fn issuer(timeout_ms: Timeout) -> Result<RemoteTokenIssuer, ConfigError> {
+    fn issuer(timeout_ms: Timeout) -> Result<RemoteTokenIssuer, ArgumentError> {
         RemoteTokenIssuer::new(&Config {
             url: "http://user:p4ssword@h/issue".to_owned(),
             timeout_ms,

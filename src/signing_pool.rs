@@ -6,11 +6,13 @@ use std::{
     fmt,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
+    sync::{Arc, Mutex, OnceLock, mpsc},
     thread,
 };
 
 use tokio::sync::oneshot;
+
+use crate::lock::lock;
 
 /// Threads that start with the first job and end with the last clone.
 #[derive(Clone, Default)]
@@ -66,7 +68,7 @@ fn start() -> mpsc::Sender<Job> {
 
 fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
     loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let job = lock(jobs).recv();
         let Ok(job) = job else { return };
         // The waiter learns of a panic by its dropped channel; the thread goes on.
         let _ = catch_unwind(AssertUnwindSafe(job));

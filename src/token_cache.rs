@@ -5,12 +5,12 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use tokio::sync::watch;
 
-use crate::{fault_injection, now::Now, secret::Secret};
+use crate::{fault_injection, lock::lock, now::Now, secret::Secret};
 
 /// A token and how long it is good for.
 #[derive(Clone, Debug)]
@@ -121,8 +121,7 @@ impl<E> TokenCache<E> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<E>> {
-        // Nothing that is done under the lock can stop half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use url::form_urlencoded::Serializer;
 
 use crate::{
-    error::{Cause, Code, ConfigError, Key0Error},
+    error::{ArgumentError, Cause, Code, Key0Error},
     fault_injection,
     http::{
         Client, Endpoint, Exchange, Fault, Reply, Request, Step,
@@ -19,7 +19,8 @@ use crate::{
     },
     json,
     now::Now,
-    secret::{Excerpt, Redactor, Secret},
+    redact::{Excerpt, Redactor},
+    secret::Secret,
     token_cache::{AccessToken, Failed, Found, Ticket, TokenCache},
 };
 
@@ -60,14 +61,14 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// A `TypeError` that names the field.
-    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+    pub fn new(config: &Config) -> Result<Self, ArgumentError> {
         let endpoint = Endpoint::parse("tokenUrl", &config.token_url)?;
         let Config { client_id, client_secret, scopes, audience, .. } = config;
         for (field, value) in
             [("clientId", client_id.as_str()), ("clientSecret", client_secret.expose())]
         {
             if value.is_empty() {
-                return Err(ConfigError::of_type(field, "must be a non-empty string"));
+                return Err(ArgumentError::of_type(field, "must be a non-empty string"));
             }
         }
         let mut form = Serializer::new(String::new());

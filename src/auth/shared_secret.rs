@@ -1,7 +1,7 @@
 //! `sharedSecretAuth`: a constant header, checked once.
 
 use crate::{
-    error::ConfigError,
+    error::ArgumentError,
     http::headers::{self, HeaderLine},
     secret::Secret,
 };
@@ -15,9 +15,9 @@ impl SharedSecret {
     ///
     /// # Errors
     /// For what no header can hold, by argument.
-    pub fn new(header_name: String, secret: Secret) -> Result<Self, ConfigError> {
-        headers::name(&header_name).map_err(|why| ConfigError::of_type("headerName", why))?;
-        headers::value(secret.expose()).map_err(|why| ConfigError::of_type("secret", why))?;
+    pub fn new(header_name: String, secret: Secret) -> Result<Self, ArgumentError> {
+        headers::name(&header_name).map_err(|why| ArgumentError::of_type("headerName", why))?;
+        headers::value(secret.expose()).map_err(|why| ArgumentError::of_type("secret", why))?;
         Ok(Self(HeaderLine { name: header_name, value: secret }))
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     access_token_issuer::AccessTokenIssuer,
-    error::{ConfigError, Key0Error},
+    error::{ArgumentError, Key0Error},
     now::Now,
     secret::Secret,
     signing_pool::SigningPool,
@@ -32,10 +32,10 @@ impl Claims {
     ///
     /// # Errors
     /// A `RangeError` where it is not finite.
-    pub fn new(audience: String, ttl_seconds: Option<f64>) -> Result<Self, ConfigError> {
+    pub fn new(audience: String, ttl_seconds: Option<f64>) -> Result<Self, ArgumentError> {
         let ttl_seconds = ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS);
         if !ttl_seconds.is_finite() {
-            return Err(ConfigError::of_range("ttlSeconds", "must be a finite number"));
+            return Err(ArgumentError::of_range("ttlSeconds", "must be a finite number"));
         }
         Ok(Self { audience, ttl_seconds })
     }
@@ -50,16 +50,16 @@ impl Claims {
     ///
     /// # Errors
     /// Where the system has no random bytes.
-    pub fn json(&self) -> Result<String, ConfigError> {
+    pub fn json(&self) -> Result<String, ArgumentError> {
         self.members().map(|members| format!("{{{members}}}"))
     }
 
     /// What stands between the braces.
-    fn members(&self) -> Result<String, ConfigError> {
+    fn members(&self) -> Result<String, ArgumentError> {
         let mut random = [0; 16];
         // AWS-LC's generator, which asks the kernel once and not at every token.
         aws_lc_rs::rand::fill(&mut random)
-            .map_err(|_| ConfigError::of_type("jti", "needs random bytes, and there are none"))?;
+            .map_err(|_| ArgumentError::of_type("jti", "needs random bytes, and there are none"))?;
         let mut buffer = Uuid::encode_buffer();
         let jti = uuid::Builder::from_random_bytes(random).into_uuid();
         let jti = jti.hyphenated().encode_lower(&mut buffer);
@@ -105,7 +105,7 @@ impl SignedJwt {
         }
     }
 
-    fn signed(&self, now: Now) -> Result<Secret, ConfigError> {
+    fn signed(&self, now: Now) -> Result<Secret, ArgumentError> {
         let Claims { ttl_seconds, .. } = self.claims;
         let token = self.issuer.sign_members(&self.claims.members()?, ttl_seconds, now)?;
         bearer(token.expose()).map(Secret::from)
@@ -116,9 +116,9 @@ impl SignedJwt {
 ///
 /// # Errors
 /// Where it is empty: no request goes out without its token.
-pub fn bearer(token: &str) -> Result<String, ConfigError> {
+pub fn bearer(token: &str) -> Result<String, ArgumentError> {
     if token.is_empty() {
-        return Err(ConfigError::of_type("issuer.sign", "gave an empty token"));
+        return Err(ArgumentError::of_type("issuer.sign", "gave an empty token"));
     }
     Ok(format!("Bearer {token}"))
 }

@@ -6,7 +6,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -30,7 +30,7 @@ use super::{
     resolver::SystemResolver,
     tls::{self, TlsEnvironment},
 };
-use crate::fault_injection;
+use crate::{fault_injection, lock::lock};
 
 /// Connections to all origins. Clones share them; each call names the environment that made it.
 #[derive(Clone)]
@@ -353,11 +353,6 @@ impl Body for OneFrame {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.body.as_ref().map_or(0, |body| body.len() as u64))
     }
-}
-
-/// A lock that a panic elsewhere cannot poison: what it guards is whole at every step.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// In bytes.

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, io};
 
 use super::{reply::Unreadable, tls};
-use crate::{error::Cause, secret::Redactor};
+use crate::{error::Cause, redact::Redactor};
 
 /// A request without a usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

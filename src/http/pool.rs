@@ -13,7 +13,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{client::lock, tls::TlsEnvironment};
+use super::tls::TlsEnvironment;
+use crate::lock::lock;
 
 /// What decides whether two requests may share a connection.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ use http::{Method, header};
 use url::Url;
 
 use super::{Reply, Request, origin};
-use crate::secret::{Excerpt, Redactor};
+use crate::redact::{Excerpt, Redactor};
 
 /// Follows redirects as the contract allows: within the origin, or from http to https on the same
 /// host name; at most five.

@@ -23,7 +23,8 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{client::lock, fault::LookupFailed};
+use super::fault::LookupFailed;
+use crate::lock::lock;
 
 /// Asks the system for names.
 #[derive(Clone, Default)]

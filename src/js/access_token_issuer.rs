@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     access_token_issuer::{AccessTokenIssuer, IssuerConfig},
-    error::ConfigError,
+    error::ArgumentError,
     now::Now,
     secret::Secret,
 };
@@ -31,7 +31,7 @@ pub fn access_token_issuer(
     private_key: Unknown<'_>,
     algorithm: Unknown<'_>,
 ) -> Outcome<AccessTokenIssuerHandle> {
-    let new = || -> Result<_, ConfigError> {
+    let new = || -> Result<_, ArgumentError> {
         AccessTokenIssuer::new(IssuerConfig {
             // What the algorithm does not use is not looked at: no type is wrong here.
             secret: config::secret_if_string(secret),
@@ -115,7 +115,7 @@ fn sign(
     claims: Option<&str>,
     ttl_seconds: f64,
     now: Now,
-) -> Result<String, ConfigError> {
+) -> Result<String, ArgumentError> {
     // `JSON.stringify` gives `undefined` for what is no value: no claims either.
     let token = issuer.sign(claims.unwrap_or("null"), ttl_seconds, now)?;
     Ok(token.expose().to_owned())

@@ -19,7 +19,7 @@ use crate::{
         Auth, ClientCredentials, Io, SharedSecret, SignedJwt, client_credentials,
         signed_jwt::{self, Claims},
     },
-    error::ConfigError,
+    error::ArgumentError,
     http::headers::HeaderLine,
 };
 
@@ -79,7 +79,7 @@ fn header_value(line: &HeaderLine) -> String {
 /// `sharedSecretAuth`
 #[napi]
 pub fn shared_secret(header_name: Unknown<'_>, secret: Unknown<'_>) -> Outcome<AuthHandle> {
-    let new = || -> Result<_, ConfigError> {
+    let new = || -> Result<_, ArgumentError> {
         let name = config::string("headerName", header_name)?;
         SharedSecret::new(name, config::string("secret", secret)?.into())
     };
@@ -122,9 +122,9 @@ pub fn signed_jwt(
     audience_json: Option<String>,
     ttl_seconds: Unknown<'_>,
 ) -> Outcome<ClaimsHandle> {
-    let new = || -> Result<_, ConfigError> {
+    let new = || -> Result<_, ArgumentError> {
         if !issuer_has_sign {
-            return Err(ConfigError::of_type("issuer", "must have a method sign"));
+            return Err(ArgumentError::of_type("issuer", "must have a method sign"));
         }
         config::string("audience", audience)?;
         let ttl = config::unless_undefined(ttl_seconds);
@@ -149,7 +149,7 @@ pub fn client_credentials(
     scopes: Unknown<'_>,
     audience: Unknown<'_>,
 ) -> Outcome<AuthHandle> {
-    let new = || -> Result<_, ConfigError> {
+    let new = || -> Result<_, ArgumentError> {
         ClientCredentials::new(&client_credentials::Config {
             token_url: config::string("tokenUrl", token_url)?,
             client_id: config::string("clientId", client_id)?,

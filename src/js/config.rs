@@ -8,7 +8,7 @@ use napi::{
 };
 
 use crate::{
-    error::ConfigError, http::tls::TlsEnvironment, now::Now, remote_token_issuer::Timeout,
+    error::ArgumentError, http::tls::TlsEnvironment, now::Now, remote_token_issuer::Timeout,
     secret::Secret,
 };
 
@@ -18,7 +18,7 @@ pub fn now(wall_ms: f64) -> Now {
 }
 
 /// A string.
-pub fn string(field: &'static str, value: Unknown<'_>) -> Result<String, ConfigError> {
+pub fn string(field: &'static str, value: Unknown<'_>) -> Result<String, ArgumentError> {
     match kind(value) {
         ValueType::String => cast(field, value),
         other => Err(mistyped(field, "a string", other)),
@@ -29,7 +29,7 @@ pub fn string(field: &'static str, value: Unknown<'_>) -> Result<String, ConfigE
 pub fn optional_string(
     field: &'static str,
     value: Unknown<'_>,
-) -> Result<Option<String>, ConfigError> {
+) -> Result<Option<String>, ArgumentError> {
     match kind(value) {
         ValueType::Undefined | ValueType::Null => Ok(None),
         _ => string(field, value).map(Some),
@@ -45,7 +45,7 @@ pub fn unless_undefined(value: Unknown<'_>) -> Option<Unknown<'_>> {
 pub fn truthy_string(
     field: &'static str,
     value: Unknown<'_>,
-) -> Result<Option<String>, ConfigError> {
+) -> Result<Option<String>, ArgumentError> {
     if is_truthy(value) { string(field, value).map(Some) } else { Ok(None) }
 }
 
@@ -60,7 +60,7 @@ pub fn is_false(value: Unknown<'_>) -> bool {
 }
 
 /// A function, which stays where it is.
-pub fn function(field: &'static str, value: Unknown<'_>) -> Result<(), ConfigError> {
+pub fn function(field: &'static str, value: Unknown<'_>) -> Result<(), ArgumentError> {
     match kind(value) {
         ValueType::Function => Ok(()),
         other => Err(mistyped(field, "a function", other)),
@@ -81,7 +81,7 @@ pub fn algorithm(value: Unknown<'_>) -> Option<String> {
 }
 
 /// A number.
-pub fn number(field: &'static str, value: Unknown<'_>) -> Result<f64, ConfigError> {
+pub fn number(field: &'static str, value: Unknown<'_>) -> Result<f64, ArgumentError> {
     match kind(value) {
         ValueType::Number => cast(field, value),
         other => Err(mistyped(field, "a finite number", other)),
@@ -89,7 +89,7 @@ pub fn number(field: &'static str, value: Unknown<'_>) -> Result<f64, ConfigErro
 }
 
 /// `timeoutMs` as it was given.
-pub fn timeout(value: Unknown<'_>) -> Result<Timeout, ConfigError> {
+pub fn timeout(value: Unknown<'_>) -> Result<Timeout, ArgumentError> {
     match kind(value) {
         ValueType::Undefined | ValueType::Null => Ok(Timeout::Default),
         ValueType::Number => cast("timeoutMs", value).map(Timeout::Number),
@@ -102,7 +102,7 @@ pub fn timeout(value: Unknown<'_>) -> Result<Timeout, ConfigError> {
 pub fn array<'env>(
     field: &'static str,
     value: Unknown<'env>,
-) -> Result<Vec<Unknown<'env>>, ConfigError> {
+) -> Result<Vec<Unknown<'env>>, ArgumentError> {
     if kind(value) != ValueType::Object || !value.is_array().unwrap_or(false) {
         return Err(mistyped(field, "an array of strings", kind(value)));
     }
@@ -110,7 +110,7 @@ pub fn array<'env>(
 }
 
 /// An array of strings, or nothing; numbers and the like become strings as `join` makes them.
-pub fn strings(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, ConfigError> {
+pub fn strings(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, ArgumentError> {
     if matches!(kind(value), ValueType::Undefined | ValueType::Null) {
         return Ok(Vec::new());
     }
@@ -118,7 +118,10 @@ pub fn strings(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, C
     texts
         .map(|(i, text)| {
             text.map_err(|kind| {
-                ConfigError::of_type(field, format!("must be an array of strings, [{i}] is {kind}"))
+                ArgumentError::of_type(
+                    field,
+                    format!("must be an array of strings, [{i}] is {kind}"),
+                )
             })
         })
         .collect()
@@ -168,13 +171,13 @@ pub fn kind(value: Unknown<'_>) -> ValueType {
     value.get_type().unwrap_or(ValueType::Unknown)
 }
 
-fn mistyped(field: &'static str, wanted: &str, found: ValueType) -> ConfigError {
-    ConfigError::of_type(field, format!("must be {wanted}, not {}", described(found)))
+fn mistyped(field: &'static str, wanted: &str, found: ValueType) -> ArgumentError {
+    ArgumentError::of_type(field, format!("must be {wanted}, not {}", described(found)))
 }
 
-fn cast<T: FromNapiValue>(field: &'static str, value: Unknown<'_>) -> Result<T, ConfigError> {
+fn cast<T: FromNapiValue>(field: &'static str, value: Unknown<'_>) -> Result<T, ArgumentError> {
     let raw = value.value();
     #[expect(unsafe_code, reason = "the caller has looked at the type")]
     let cast = unsafe { T::from_napi_value(raw.env, raw.value) };
-    cast.map_err(|error| ConfigError::of_type(field, format!("cannot be read: {}", error.reason)))
+    cast.map_err(|error| ArgumentError::of_type(field, format!("cannot be read: {}", error.reason)))
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
-use crate::error::{Cause, ConfigError, ConfigErrorKind, Key0Error, PlainError};
+use crate::error::{ArgumentError, ArgumentErrorKind, Cause, Key0Error, PlainError};
 
 /// A value or a record.
 pub type Outcome<T> = Either<T, ErrorRecord>;
@@ -57,12 +57,12 @@ pub fn lost() -> ErrorRecord {
     Key0Error::internal("the call panicked").into()
 }
 
-impl From<ConfigError> for ErrorRecord {
-    fn from(error: ConfigError) -> Self {
+impl From<ArgumentError> for ErrorRecord {
+    fn from(error: ArgumentError) -> Self {
         let class = match error.kind {
-            ConfigErrorKind::Type => "TypeError",
-            ConfigErrorKind::Range => "RangeError",
-            ConfigErrorKind::Plain => "Error",
+            ArgumentErrorKind::Type => "TypeError",
+            ArgumentErrorKind::Range => "RangeError",
+            ArgumentErrorKind::Plain => "Error",
         };
         Self { error: class, message: error.to_string(), ..Self::default() }
     }

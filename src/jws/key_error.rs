@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{ConfigError, ConfigErrorKind, PlainError};
+use crate::error::{ArgumentError, ArgumentErrorKind, PlainError};
 
 /// A key that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +64,13 @@ impl fmt::Display for KeyError {
 }
 
 /// A missing key is the SDK's own sentence.
-impl From<KeyError> for ConfigError {
+impl From<KeyError> for ArgumentError {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Missing(key) => Self {
                 field: key.field(),
                 problem: error.to_string(),
-                kind: ConfigErrorKind::Plain,
+                kind: ArgumentErrorKind::Plain,
             },
             KeyError::Unusable(key, found) => Self::of_type(key.field(), key.problem(found)),
         }
