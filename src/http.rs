@@ -5,6 +5,7 @@
 //! next or what the result is. [`Client`] drives it over sockets; tests drive it with values.
 
 pub mod client;
+mod coding;
 mod connection;
 pub mod fault;
 pub mod headers;

@@ -3,22 +3,20 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    future::poll_fn,
     pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{Uri, body::Incoming};
 use hyper_util::client::legacy::connect::HttpConnector;
-use tokio::{select, sync::OnceCell, task::yield_now, time::timeout};
+use tokio::{select, sync::OnceCell, task::yield_now};
 use url::{Position, Url};
 
 use super::{
@@ -188,7 +186,7 @@ impl Client {
         connection: Connection,
     ) -> Reply {
         let limit = pool::idle_limit(response.version(), response.headers());
-        let (reply, whole) = read(response, &route.origin).await;
+        let (reply, whole) = reply::read(response, &route.origin).await;
         if let Some(limit) = limit.filter(|_| whole) {
             let made = connection.made();
             self.shared.idle.put(route, connection, made, limit);
@@ -245,88 +243,6 @@ async fn settle() {
     yield_now().await;
 }
 
-/// The answer, and whether it came to its last byte.
-async fn read(response: http::Response<Incoming>, origin: &str) -> (Reply, bool) {
-    let (head, mut incoming) = response.into_parts();
-    let status = head.status.as_u16();
-    let location = head.headers.get(header::LOCATION);
-    if let Some(location) = location.filter(|_| reply::redirects(status)) {
-        let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
-        let reply = Reply { status, location: Some(location), ..Reply::default() };
-        return (reply, drain(incoming).await);
-    }
-    let codings = codings(&head.headers);
-    let limit = reply::limit(status);
-    let success = (200..300).contains(&status);
-    let mut body = Vec::new();
-    let mut broken = None;
-    let whole = loop {
-        match chunk(&mut incoming).await {
-            None => break true,
-            Some(Ok(chunk)) => body.extend_from_slice(&chunk),
-            Some(Err(error)) => {
-                broken = Some(Fault::inside_answer(&error, origin));
-                break false;
-            }
-        }
-        if body.len() > limit {
-            broken = Some(Fault::unreadable(&reply::Unreadable::TooLong, origin));
-            body.truncate(limit);
-            break false;
-        }
-    };
-    match reply::decode(&body, &codings, limit) {
-        Ok(decoded) => body = decoded,
-        Err((why, decoded)) => {
-            broken = broken.or_else(|| Some(Fault::unreadable(&why, origin)));
-            // Of a failure whatever came is quoted.
-            if !success && !decoded.is_empty() {
-                body = decoded;
-            }
-        }
-    }
-    (Reply { status, location: None, text: reply::text(&body), broken }, whole)
-}
-
-/// Reads the body of a redirect, where that is quickly done: its connection can be used again.
-async fn drain(mut body: Incoming) -> bool {
-    if body.size_hint().exact().is_none_or(|length| length > LONGEST_DRAINED) {
-        return false;
-    }
-    let rest = async {
-        loop {
-            match chunk(&mut body).await {
-                None => break true,
-                Some(Ok(_)) => {}
-                Some(Err(_)) => break false,
-            }
-        }
-    };
-    timeout(LONGEST_DRAIN, rest).await.unwrap_or(false)
-}
-
-/// The next piece of `body`, trailers passed over.
-async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
-    loop {
-        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await? {
-            Ok(frame) => {
-                if let Ok(data) = frame.into_data() {
-                    return Some(Ok(data));
-                }
-            }
-            Err(error) => return Some(Err(error)),
-        }
-    }
-}
-
-fn codings(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
-    lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(|coding| String::from_utf8_lossy(coding).trim().to_ascii_lowercase())
-        .collect()
-}
-
 /// A body of one frame, or of none, that tells when the connection first looks at it: hyper asks
 /// whether there is a body just before it writes the head.
 pub(super) struct OneFrame {
@@ -354,8 +270,3 @@ impl Body for OneFrame {
         SizeHint::with_exact(self.body.as_ref().map_or(0, |body| body.len() as u64))
     }
 }
-
-/// In bytes.
-const LONGEST_DRAINED: u64 = 16 * 1024;
-/// What has been sent is here by then; what has not is not worth the wait.
-const LONGEST_DRAIN: Duration = Duration::from_millis(50);

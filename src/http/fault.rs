@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io};
 
-use super::{reply::Unreadable, tls};
+use super::{coding::Unreadable, tls};
 use crate::{error::Cause, redact::Redactor};
 
 /// A request without a usable answer.
