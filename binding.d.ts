@@ -8,12 +8,13 @@ export type Outcome<T> = T | ErrorRecord
 export declare class Auth {
   /** `noAuth` */
   static none(): Auth
-  /** True where calls need the environment's TLS settings. */
-  get isHttps(): boolean
-  /** The header's value, where it is ready. */
-  peek(nowMs: number): string | null
+  /**
+   * The header's value, where it is ready, for a call whose environment has this
+   * `NODE_TLS_REJECT_UNAUTHORIZED`.
+   */
+  peek(nowMs: number, rejectUnauthorized?: string | undefined | null): string | null
   /** The header's value, waited for. */
-  load(nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord>
+  load(nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
 }
 export type AuthHandle = Auth
 
@@ -60,10 +61,8 @@ export type AccessTokenIssuerHandle = Issuer
 export declare class RemoteIssuer {
   /** True where the caller's `auth` is asked at each call. */
   get asks(): boolean
-  /** True where calls need the environment's TLS settings. */
-  get isHttps(): boolean
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
-  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord>
+  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer
 
@@ -86,7 +85,7 @@ export interface CauseRecord {
 }
 
 /** `oauthClientCredentialsAuth` */
-export declare function clientCredentials(tokenUrl: unknown, clientId: unknown, clientSecret: unknown, scopes: unknown, audience: unknown): Outcome<Auth>
+export declare function clientCredentials(tokenUrl: unknown, clientId: unknown, clientSecret: unknown, scopes: unknown, audience: unknown, environment: Array<string | undefined | null>): Outcome<Auth>
 
 /** An error for the shell to throw. */
 export interface ErrorRecord {
@@ -108,7 +107,7 @@ export interface ErrorRecord {
 }
 
 /** `createRemoteTokenIssuer` */
-export declare function remoteTokenIssuer(url: unknown, timeoutMs: unknown, idempotencyKey: unknown, auth: unknown, secret: unknown, headerName: unknown): Outcome<RemoteIssuer>
+export declare function remoteTokenIssuer(url: unknown, timeoutMs: unknown, idempotencyKey: unknown, auth: unknown, secret: unknown, headerName: unknown, environment: Array<string | undefined | null>): Outcome<RemoteIssuer>
 
 /** `sharedSecretAuth` */
 export declare function sharedSecret(headerName: unknown, secret: unknown): Outcome<Auth>

@@ -88,9 +88,13 @@ function oauthClientCredentialsAuth(config) {
       clientSecret,
       scopes,
       audience,
+      environment(),
     ),
   );
-  return provider(strategy, async () => ({ Authorization: await authorization(strategy) }));
+  return provider(strategy, async () => {
+    const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
+    return { Authorization: await authorization(strategy, unverified) };
+  });
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
@@ -112,9 +116,9 @@ function createRemoteTokenIssuer(config) {
       auth,
       secret,
       headerName,
+      environment(),
     ),
   );
-  const atCreation = environment();
   return async (params) => {
     /** The caller's own error, of which only name and message cross into Rust. @type {unknown} */
     let thrown;
@@ -133,14 +137,7 @@ function createRemoteTokenIssuer(config) {
     }
     const body = stringified(params);
     if (isRecord(body)) return failed(body);
-    const reads = issuer.isHttps || strategy?.isHttps || given;
-    const outcome = await issuer.issue(
-      strategy ?? null,
-      given,
-      body,
-      Date.now(),
-      reads ? environment() : atCreation,
-    );
+    const outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
     if (!isRecord(outcome)) return JSON.parse(outcome);
     if (outcome.error !== "CallersOwn") return failed(outcome);
     await known(thrown);
@@ -231,10 +228,13 @@ function native(auth) {
   }
 }
 
-/** @param {Auth} strategy */
-async function authorization(strategy) {
+/**
+ * @param {Auth} strategy
+ * @param {string} [rejectUnauthorized] what it may depend on
+ */
+async function authorization(strategy, rejectUnauthorized) {
   const now = Date.now();
-  const ready = strategy.peek(now);
+  const ready = strategy.peek(now, rejectUnauthorized);
   if (ready !== null) return ready;
   const loaded = await strategy.load(now, environment());
   return isRecord(loaded) ? failed(loaded) : loaded;
@@ -314,15 +314,21 @@ function issuerOf(receiver) {
   return issuer;
 }
 
-/** What decides whom TLS trusts: a worker's `process.env` is its own, and may be anybody's. */
+/** The environment variables that choose trusted CAs: a worker's `process.env` is its own. */
 function environment() {
-  const { env } = process;
   return [
-    env.SSL_CERT_FILE,
-    env.SSL_CERT_DIR,
-    env.NODE_EXTRA_CA_CERTS,
-    env.NODE_TLS_REJECT_UNAUTHORIZED,
-  ].map((value) => (typeof value === "string" ? value : undefined));
+    variable("SSL_CERT_FILE"),
+    variable("SSL_CERT_DIR"),
+    variable("NODE_EXTRA_CA_CERTS"),
+    variable("NODE_TLS_REJECT_UNAUTHORIZED"),
+  ];
+}
+
+/** One that is set, not one that somebody put on `Object.prototype`. @param {string} name */
+function variable(name) {
+  const { env } = process;
+  const value = env[name];
+  return typeof value === "string" && Object.hasOwn(env, name) ? value : undefined;
 }
 
 const { toString: tag } = Object.prototype;

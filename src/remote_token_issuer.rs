@@ -1,6 +1,6 @@
 //! `createRemoteTokenIssuer`: fetches credentials from the seller's backend, once a payment.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -10,10 +10,8 @@ use crate::{
     auth::{Auth, Io},
     error::{ArgumentError, Cause, Code, Key0Error},
     http::{
-        Endpoint, Exchange, Fault, Reply, Request, Step,
-        client::Sent,
+        Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
         headers::{self, HeaderLine, Unsendable},
-        origin,
         redirects::{Misdirected, Redirects},
     },
     json,
@@ -119,10 +117,17 @@ impl RemoteTokenIssuer {
         Ok(Self(Arc::new(Settings { endpoint, headers, timeout, idempotency_key })))
     }
 
-    /// True where calls need the environment's TLS settings.
+    /// Whether its requests go over TLS.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.0.endpoint.url().scheme() == "https"
+        self.0.endpoint.target().is_https()
+    }
+
+    /// Why a call cannot even begin: the system has no thread or descriptor for it.
+    #[must_use]
+    pub fn refused(&self, error: &io::Error) -> IssueError {
+        let fault = Fault::unable(error, self.0.endpoint.target().origin());
+        Failure::Fault(fault).into_error(false)
     }
 
     /// Issues: the JSON text of `{ token, tokenType }`. One deadline covers everything, auth
@@ -220,7 +225,7 @@ impl Issue {
         headers::merge(&mut headers, lines).map_err(Failure::Header)?;
         let redirects = Redirects::new(Request {
             method: Method::POST,
-            url: issuer.endpoint.url().clone(),
+            target: issuer.endpoint.target().clone(),
             headers,
             body: body.map(Bytes::from).unwrap_or_default(),
         });
@@ -239,7 +244,11 @@ impl Issue {
             return Err(Failure::Fault(fault.clone().scrubbed(&self.redactor)));
         }
         let members = json::pick(&reply.text, ["token", "tokenType"]).map_err(|invalid| {
-            Failure::NotJson { origin: origin(&self.redirects.request().url), status, invalid }
+            Failure::NotJson {
+                origin: self.redirects.request().target.origin().to_string(),
+                status,
+                invalid,
+            }
         })?;
         let [token, token_type] = members
             .unwrap_or_default()
@@ -397,7 +406,10 @@ mod tests {
     use std::{future::pending, time::Instant as StdInstant};
 
     use super::*;
-    use crate::{http::fault::Stage, signing_pool::SigningPool};
+    use crate::{
+        http::{Client, Resolver, fault::Stage, tls::TlsEnvironment},
+        signing_pool::SigningPool,
+    };
 
     fn issuer(timeout_ms: Timeout) -> Result<RemoteTokenIssuer, ArgumentError> {
         RemoteTokenIssuer::new(&Config {
@@ -438,7 +450,10 @@ mod tests {
     #[test]
     fn the_request_is_the_contracts() {
         let request = issue(r#"{"challengeId":"\u0063-1","challengeId":" c-2 "}"#).begin();
-        assert_eq!((request.method, request.url.as_str()), (Method::POST, "http://h/issue"));
+        assert_eq!(
+            (request.method, request.target.url().as_str()),
+            (Method::POST, "http://h/issue")
+        );
         let header = |name: &str| request.headers[name].to_str().unwrap().to_owned();
         assert_eq!(header("content-type"), "application/json");
         assert_eq!(header("idempotency-key"), "c-2");
@@ -527,7 +542,8 @@ mod tests {
     }
 
     async fn with_auth(given: impl Future<Output = Given> + Send) -> IssueError {
-        let io = Io { http: crate::http::Client::new(), signing: SigningPool::default() };
+        let http = Client::new(TlsEnvironment::default(), Resolver::default());
+        let io = Io { http, signing: SigningPool::default() };
         let now = Now { wall_ms: 0.0, mono: StdInstant::now() };
         let call = Call { body: None, auth: CallAuth::Given(given), now };
         issuer(Timeout::Number(100.0)).unwrap().issue(call, &io).await.unwrap_err()

@@ -1,6 +1,6 @@
 //! `oauthClientCredentialsAuth`: the client credentials grant (RFC 6749 §4.4).
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Method;
@@ -11,8 +11,7 @@ use crate::{
     error::{ArgumentError, Cause, Code, Key0Error},
     fault_injection,
     http::{
-        Client, Endpoint, Exchange, Fault, Reply, Request, Step,
-        client::Sent,
+        Client, Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
         fault::Stage,
         headers,
         redirects::{Misdirected, Redirects},
@@ -28,7 +27,10 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ClientCredentials {
     grant: Arc<Grant>,
-    cache: TokenCache<Failure>,
+    /// Of servers that were verified.
+    verified: TokenCache<Failure>,
+    /// Of those that were not: no verified call gets a token that anybody may have given.
+    unverified: TokenCache<Failure>,
 }
 
 /// What every token request is made of.
@@ -90,19 +92,30 @@ impl ClientCredentials {
                 .find_map(|(field, value)| value.ends_with(['\r', '\n']).then_some(field));
         let body = Secret::from(form.finish());
         let grant = Grant { endpoint, body, redactor, ends_in_line_break };
-        Ok(Self { grant: Arc::new(grant), cache: TokenCache::default() })
+        let (verified, unverified) = Default::default();
+        Ok(Self { grant: Arc::new(grant), verified, unverified })
     }
 
-    /// True where calls need the environment's TLS settings.
+    /// Whether its requests go over TLS.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.grant.endpoint.url().scheme() == "https"
+        self.grant.endpoint.target().is_https()
     }
 
-    /// `Bearer …`, where a token is at hand.
+    /// `Bearer …`, where a token is at hand, for a call that verifies servers or does not.
     #[must_use]
-    pub fn peek(&self, now: Now) -> Option<Secret> {
-        self.cache.peek(now).map(|token| bearer(&token))
+    pub fn peek(&self, now: Now, verifies: bool) -> Option<Secret> {
+        self.cache(verifies).peek(now).map(|token| bearer(&token))
+    }
+
+    /// Why a call cannot even begin: the system has no thread or descriptor for it.
+    #[must_use]
+    pub fn refused(&self, error: &io::Error) -> Key0Error {
+        Failure::Fault(Fault::unable(error, self.grant.endpoint.target().origin())).error()
+    }
+
+    fn cache(&self, verifies: bool) -> &TokenCache<Failure> {
+        if verifies { &self.verified } else { &self.unverified }
     }
 
     /// `Bearer …`, fetched where there is no token; all who wait share one request.
@@ -117,7 +130,7 @@ impl ClientCredentials {
         now: Now,
         client: &Client,
     ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
-        let found = match self.cache.find(now) {
+        let found = match self.cache(client.environment().verifies()).find(now) {
             Found::Fresh(token) => Ok(token),
             Found::UnderWay(waiter) => Err(waiter),
             Found::Missing(ticket, waiter) => {
@@ -178,7 +191,7 @@ impl TokenRequest {
             return Err(Failure::Fault(fault.clone().scrubbed(redactor)));
         }
         let members = ["access_token", "expires_in", "error", "error_description"];
-        let origin = || crate::http::origin(&self.redirects.request().url);
+        let origin = || self.redirects.request().target.origin().to_string();
         let members = json::pick(&reply.text, members)
             .map_err(|invalid| Failure::NotJson { origin: origin(), invalid })?;
         let [token, lifetime, error, description] = members.unwrap_or_default();
@@ -236,7 +249,7 @@ impl Grant {
     fn request(&self) -> Request {
         Request {
             method: Method::POST,
-            url: self.endpoint.url().clone(),
+            target: self.endpoint.target().clone(),
             headers: self.endpoint.headers("application/x-www-form-urlencoded"),
             body: Bytes::copy_from_slice(self.body.expose().as_bytes()),
         }
@@ -470,7 +483,7 @@ mod tests {
         let Step::Send(second) = exchange.answered(lost(Stage::Awaiting)) else {
             panic!("it is not sent again")
         };
-        assert_eq!((&second.url, &second.body), (&first.url, &first.body));
+        assert_eq!((second.target.url(), &second.body), (first.target.url(), &first.body));
         assert!(matches!(exchange.answered(lost(Stage::Awaiting)), Step::Done(Err(_))));
     }
 

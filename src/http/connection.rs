@@ -1,8 +1,8 @@
-//! One connection to an origin, made by hyper's connector and spoken to by hyper's HTTP/1.1.
+//! One connection to an origin, spoken to by hyper's HTTP/1.1.
 
 use std::{
-    error::Error,
     io,
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -12,24 +12,47 @@ use std::{
 };
 
 use hyper::{
-    Uri,
     body::Incoming,
     client::conn::{
         TrySendError,
         http1::{Builder, SendRequest},
     },
 };
-use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use rustls::{ClientConfig, pki_types::ServerName};
+use hyper_util::rt::TokioIo;
+use rustls::{
+    ClientConfig,
+    pki_types::{InvalidDnsNameError, ServerName},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
 };
 use tokio_rustls::TlsConnector;
-use tower_service::Service as _;
-use url::Url;
+use url::Host;
 
-use super::{client::OneFrame, resolver::SystemResolver};
+use super::{
+    Target,
+    body::OneFrame,
+    connect::{ConnectFailed, connect},
+    resolver::Resolver,
+};
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum OpenFailed {
+    /// No socket.
+    Connect(ConnectFailed),
+    /// A host name that no certificate can have.
+    Name(InvalidDnsNameError),
+    /// The handshake failed: TLS's reasons are inside.
+    Tls(io::Error),
+    /// No roots, for want of a thread to read them.
+    Roots(io::Error),
+    /// HTTP could not begin.
+    Http(hyper::Error),
+    /// It ended without a result.
+    Lost,
+}
 
 /// A connection that carries one request at a time. Dropped, it is closed.
 pub(super) struct Connection {
@@ -40,20 +63,19 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects to the host of `url`, over TLS where there is a configuration for it.
+    /// Connects to `target`, over TLS where there is a configuration for it.
     pub async fn open(
-        connector: &HttpConnector<SystemResolver>,
-        url: &Url,
+        resolver: &Resolver,
+        target: &Target,
         tls: Option<Arc<ClientConfig>>,
-    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let tcp = connector.clone().call(Uri::try_from(url.as_str())?).await?.into_inner();
+    ) -> Result<Self, OpenFailed> {
+        let tcp = connect(resolver, target.host(), target.port()).await;
+        let tcp = tcp.map_err(OpenFailed::Connect)?;
         let stream: Box<dyn Stream> = match tls {
             Some(tls) => {
-                let host = url.host_str().unwrap_or_default();
-                // An IPv6 address stands in brackets.
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                let name = ServerName::try_from(host)?;
-                Box::new(TlsConnector::from(tls).connect(name, tcp).await?)
+                let name = server_name(&target.host()).map_err(OpenFailed::Name)?;
+                let secured = TlsConnector::from(tls).connect(name, tcp).await;
+                Box::new(secured.map_err(OpenFailed::Tls)?)
             }
             None => Box::new(tcp),
         };
@@ -67,7 +89,8 @@ impl Connection {
             // `fetch` takes a line without a name, too.
             .ignore_invalid_headers_in_responses(true)
             .handshake(TokioIo::new(wire))
-            .await?;
+            .await
+            .map_err(OpenFailed::Http)?;
         // Its errors are those of the request under way.
         tokio::spawn(connection);
         Ok(Self { requests, answered, made: Instant::now() })
@@ -97,6 +120,14 @@ impl Connection {
     pub fn made(&self) -> Instant {
         self.made
     }
+}
+
+fn server_name(host: &Host<&str>) -> Result<ServerName<'static>, InvalidDnsNameError> {
+    Ok(match *host {
+        Host::Ipv4(address) => ServerName::from(IpAddr::V4(address)),
+        Host::Ipv6(address) => ServerName::from(IpAddr::V6(address)),
+        Host::Domain(name) => ServerName::try_from(name.to_owned())?,
+    })
 }
 
 /// TCP, or TLS over it: one type, so that hyper's code is there once.

@@ -2,7 +2,9 @@
 
 use std::{error::Error, fmt, io};
 
-use super::{coding::Unreadable, tls};
+use super::{
+    coding::Unreadable, connect::ConnectFailed, connection::OpenFailed, resolver::LookupFailed, tls,
+};
 use crate::{error::Cause, redact::Redactor};
 
 /// A request without a usable answer.
@@ -33,8 +35,29 @@ pub enum Stage {
 
 impl Fault {
     /// There is no connection.
-    pub(super) fn connecting(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
-        Self::new(Stage::Connecting, origin, error, sent)
+    pub(super) fn connecting(failed: &OpenFailed, origin: &str, sent: bool) -> Self {
+        let (code, reason) = match failed {
+            OpenFailed::Connect(ConnectFailed::Lookup { failed, .. }) => (
+                Some(match failed {
+                    LookupFailed::NotFound => "ENOTFOUND",
+                    _ => "EAI_AGAIN",
+                }),
+                format!("{failed:?}"),
+            ),
+            OpenFailed::Connect(ConnectFailed::Unreachable { error, .. })
+            | OpenFailed::Tls(error)
+            | OpenFailed::Roots(error) => root(error),
+            OpenFailed::Name(_) => (None, "invalid name".to_owned()),
+            OpenFailed::Http(error) => root(error),
+            OpenFailed::Lost => (None, "lost".to_owned()),
+        };
+        Self { stage: Stage::Connecting, origin: origin.to_owned(), reason, code, sent }
+    }
+
+    /// The system has no thread or descriptor for a call.
+    #[must_use]
+    pub fn unable(error: &io::Error, origin: &str) -> Self {
+        Self::new(Stage::Connecting, origin, error, false)
     }
 
     /// A connection, and not one byte of an answer.
@@ -92,29 +115,6 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A name without an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LookupFailed {
-    /// The resolver says so, in these words.
-    Unknown(String),
-    /// It could not be asked.
-    NoThread(String),
-    /// It gave no answer at all.
-    Lost,
-}
-
-impl fmt::Display for LookupFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(words) => f.write_str(words),
-            Self::NoThread(error) => write!(f, "no thread for the lookup: {error}"),
-            Self::Lost => f.write_str("the lookup ended without a result"),
-        }
-    }
-}
-
-impl Error for LookupFailed {}
-
 /// Node's code and the words of the lowest error that says something.
 fn root(error: &(dyn Error + 'static)) -> (Option<&'static str>, String) {
     let mut lowest = error;
@@ -130,10 +130,6 @@ fn root(error: &(dyn Error + 'static)) -> (Option<&'static str>, String) {
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<(Option<&'static str>, String)> {
-    if let Some(error) = error.downcast_ref::<LookupFailed>() {
-        let code = matches!(error, LookupFailed::Unknown(_)).then_some("ENOTFOUND");
-        return Some((code, error.to_string()));
-    }
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return Some((Some(tls::node_code(error)), tls::reason(error).into_owned()));
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, header};
 use url::Url;
 
-use super::{Reply, Request, origin};
+use super::{Reply, Request, Target, origin};
 use crate::redact::{Excerpt, Redactor};
 
 /// Follows redirects as the contract allows: within the origin, or from http to https on the same
@@ -40,9 +40,10 @@ impl Redirects {
         redactor: &Redactor,
     ) -> Result<Option<Request>, Misdirected> {
         let Some(location) = &reply.location else { return Ok(None) };
-        let mut url = self.request.url.join(location).map_err(|_| Misdirected::Unusable)?;
+        let from = self.request.target.url();
+        let url = from.join(location).map_err(|_| Misdirected::Unusable)?;
         let shown = |url| redactor.excerpt(&origin(url), false);
-        if !permitted(&self.request.url, &url) {
+        if !permitted(from, &url) {
             return Err(Misdirected::OtherOrigin(shown(&url)));
         }
         if !url.username().is_empty() || url.password().is_some() {
@@ -52,8 +53,7 @@ impl Redirects {
             return Err(Misdirected::TooMany);
         }
         self.followed += 1;
-        url.set_fragment(None);
-        self.request.url = url;
+        self.request.target = Target::new(url).map_err(|_| Misdirected::Unusable)?.into();
         if matches!(reply.status, 301..=303) {
             self.request.method = Method::GET;
             self.request.body = Bytes::new();
@@ -106,7 +106,7 @@ mod tests {
         headers.insert(header::AUTHORIZATION, "Bearer x".parse().unwrap());
         Redirects::new(Request {
             method: Method::POST,
-            url: Url::parse(url).unwrap(),
+            target: Target::new(Url::parse(url).unwrap()).unwrap().into(),
             headers,
             body: Bytes::from_static(b"{}"),
         })
@@ -130,7 +130,7 @@ mod tests {
                 .unwrap()
                 .unwrap();
             assert_eq!(request.method, Method::GET);
-            assert_eq!(request.url.as_str(), "http://h/b");
+            assert_eq!(request.target.url().as_str(), "http://h/b");
             assert!(request.body.is_empty());
             assert!(!request.headers.contains_key(header::CONTENT_TYPE));
             assert!(request.headers.contains_key(header::AUTHORIZATION));

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use rustls::{
-    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, WantsVersions, crypto::aws_lc_rs,
-};
+use rustls::{ClientConfig, ConfigBuilder, WantsVerifier, WantsVersions, crypto::aws_lc_rs};
 
+pub(super) use shared_config::SharedConfig;
 pub use verdict::{node_code, reason};
 
+mod shared_config;
 mod trust;
 mod verdict;
 mod verifier;
@@ -26,6 +26,20 @@ pub struct TlsEnvironment {
     pub node_tls_reject_unauthorized: Option<String>,
 }
 
+impl TlsEnvironment {
+    /// Whether servers are verified.
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        verifies(self.node_tls_reject_unauthorized.as_deref())
+    }
+}
+
+/// Whether servers are verified where `NODE_TLS_REJECT_UNAUTHORIZED` is this.
+#[must_use]
+pub fn verifies(reject_unauthorized: Option<&str>) -> bool {
+    reject_unauthorized != Some("0")
+}
+
 /// TLS 1.2 and 1.3 for HTTP/1.1, trusting Mozilla's roots and what `environment` names; and the
 /// warnings that go with it, each once.
 ///
@@ -33,11 +47,11 @@ pub struct TlsEnvironment {
 #[must_use]
 pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>) {
     let mut warnings = Vec::new();
-    let trust = if environment.node_tls_reject_unauthorized.as_deref() == Some("0") {
+    let trust = if environment.verifies() {
+        Some(trust::Trust::read(environment, &mut warnings))
+    } else {
         warnings.push(UNVERIFIED.to_owned());
         None
-    } else {
-        Some(trust::Trust::read(environment, &mut warnings))
     };
     let provider = aws_lc_rs::default_provider();
     let verifier =
@@ -48,15 +62,6 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     (config, warnings)
-}
-
-/// A configuration for what is not TLS.
-#[must_use]
-pub fn trusting_nobody() -> ClientConfig {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    both_versions(ClientConfig::builder_with_provider(provider))
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth()
 }
 
 type Builder<State> = ConfigBuilder<ClientConfig, State>;

@@ -8,7 +8,7 @@ use napi_derive::napi;
 
 use super::{
     config,
-    outcome::{ErrorRecord, Outcome, lost, outcome},
+    outcome::{Outcome, lost, outcome},
     runtime,
 };
 use crate::{
@@ -72,15 +72,15 @@ impl AccessTokenIssuerHandle {
         claims: Option<String>,
         ttl_seconds: Unknown<'_>,
         now_ms: f64,
-    ) -> napi::Result<Either<Object<'env>, ErrorRecord>> {
+    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
         let ttl_seconds = match config::number("ttlSeconds", ttl_seconds) {
             Ok(ttl_seconds) => ttl_seconds,
-            Err(error) => return Ok(Either::B(error.into())),
+            Err(error) => return Ok(Either::B(Either::B(error.into()))),
         };
         let issuer = self.issuer.clone();
         let now = config::now(now_ms);
         let job = move || outcome(|| sign(&issuer, claims.as_deref(), ttl_seconds, now));
-        runtime::spawn_signing(env, job, || Either::B(lost())).map(Either::A)
+        runtime::spawn_signing(env, job, || Either::B(lost()))
     }
 
     /// The payload as JSON.

@@ -1,5 +1,7 @@
 //! The handle of a remote issuer.
 
+use std::io;
+
 use napi::{
     Env,
     bindgen_prelude::{Either, Object, Unknown},
@@ -33,12 +35,14 @@ pub struct RemoteIssuerHandle {
 /// `createRemoteTokenIssuer`
 #[napi]
 pub fn remote_token_issuer(
+    env: Env,
     url: Unknown<'_>,
     timeout_ms: Unknown<'_>,
     idempotency_key: Unknown<'_>,
     auth: Unknown<'_>,
     secret: Unknown<'_>,
     header_name: Unknown<'_>,
+    environment: Vec<Option<String>>,
 ) -> Outcome<RemoteIssuerHandle> {
     outcome(|| {
         let issuer = RemoteTokenIssuer::new(&Config {
@@ -54,6 +58,9 @@ pub fn remote_token_issuer(
             let name = config::truthy_string("headerName", header_name)?;
             Some(Auth::legacy(secret.map(Secret::from), name)?)
         };
+        if issuer.is_https() {
+            runtime::prepare_tls(env, config::tls_environment(environment));
+        }
         Ok::<_, ArgumentError>(RemoteIssuerHandle { issuer, auth })
     })
 }
@@ -66,14 +73,8 @@ impl RemoteIssuerHandle {
         self.auth.is_none()
     }
 
-    /// True where calls need the environment's TLS settings.
-    #[napi(getter)]
-    pub fn is_https(&self) -> bool {
-        self.issuer.is_https()
-    }
-
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord>")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
     pub fn issue<'env>(
         &self,
         env: &'env Env,
@@ -82,7 +83,7 @@ impl RemoteIssuerHandle {
         body: Option<String>,
         now_ms: f64,
         environment: Vec<Option<String>>,
-    ) -> napi::Result<Object<'env>> {
+    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
         let call = Call {
             body,
@@ -100,7 +101,8 @@ impl RemoteIssuerHandle {
             }
         };
         let lost = || Either::B(internal_error().into());
-        runtime::spawn(env, config::tls_environment(environment), start, lost)
+        let refused = |error: &io::Error| Either::B(self.issuer.refused(error).into());
+        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
     }
 }
 
