@@ -7,6 +7,7 @@ pub mod signed_jwt;
 use std::{
     future::{Future, ready},
     pin::Pin,
+    time::Duration,
 };
 
 pub use self::{
@@ -64,6 +65,21 @@ impl Auth {
     #[must_use]
     pub fn is_https(&self) -> bool {
         matches!(self, Self::ClientCredentials(strategy) if strategy.is_https())
+    }
+
+    /// Whose token is waited for, where one is: scheme, host and port.
+    #[must_use]
+    pub fn token_origin(&self) -> Option<String> {
+        match self {
+            Self::ClientCredentials(strategy) => Some(strategy.origin()),
+            _ => None,
+        }
+    }
+
+    /// After how long waiting ends by itself, where it does.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        matches!(self, Self::ClientCredentials(_)).then_some(client_credentials::DEADLINE)
     }
 
     /// The header, where it is ready without waiting.

@@ -3,10 +3,13 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
+    error::Error,
+    io,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
 };
@@ -17,11 +20,12 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::{Uri, body::Incoming};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::{select, sync::OnceCell, task::yield_now};
-use url::{Position, Url};
+use url::{Host, Position, Url};
 
 use super::{
     Exchange, Fault, Reply, Request, Step,
     connection::Connection,
+    fault::LookupFailed,
     origin,
     pool::{self, Pool, Route},
     reply,
@@ -49,18 +53,32 @@ type TlsConfig = Arc<OnceCell<Arc<rustls::ClientConfig>>>;
 
 /// Whether a byte of a call's requests may have left.
 #[derive(Clone, Debug, Default)]
-pub struct Sent(Arc<AtomicBool>);
+pub struct Sent(Arc<AtomicU8>);
 
 impl Sent {
     /// False only while it is certain that none did.
     #[must_use]
     pub fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) & Self::EVER != 0
+    }
+
+    /// The same of the last request alone: a redirect may lead to where nobody listens.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.0.load(Ordering::Acquire) & Self::NOW != 0
+    }
+
+    /// The next request.
+    fn begin(&self) {
+        self.0.fetch_and(!Self::NOW, Ordering::AcqRel);
     }
 
     fn set(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.store(Self::EVER | Self::NOW, Ordering::Release);
     }
+
+    const EVER: u8 = 1;
+    const NOW: u8 = 2;
 }
 
 impl Client {
@@ -96,6 +114,7 @@ impl Client {
     pub async fn drive<E: Exchange>(&self, exchange: &mut E, sent: &Sent) -> E::Output {
         let mut request = exchange.begin();
         loop {
+            sent.begin();
             match exchange.answered(self.send(request, sent).await) {
                 Step::Send(next) => request = *next,
                 Step::Done(output) => return output,
@@ -175,7 +194,7 @@ impl Client {
             None => None,
         };
         let opened = Connection::open(&self.shared.connector, url, tls).await;
-        opened.map_err(|error| Fault::connecting(&*error, &route.origin, sent.get()))
+        opened.map_err(|error| unconnected(&*error, url, &route.origin, sent.get()))
     }
 
     /// Reads an answer, and decides what becomes of its connection.
@@ -214,6 +233,29 @@ impl Client {
 impl Default for Client {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Why there is no connection, with what Node's errors name.
+fn unconnected(error: &(dyn Error + 'static), url: &Url, origin: &str, sent: bool) -> Fault {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    let address = match url.host() {
+        Some(Host::Domain(host)) => {
+            return match causes.find_map(|cause| cause.downcast_ref::<LookupFailed>()) {
+                Some(failed) => Fault::looking_up(failed, host, origin, sent),
+                None => Fault::connecting(error, origin, sent),
+            };
+        }
+        Some(Host::Ipv4(address)) => IpAddr::from(address),
+        Some(Host::Ipv6(address)) => IpAddr::from(address),
+        None => return Fault::connecting(error, origin, sent),
+    };
+    match causes.find_map(|cause| cause.downcast_ref::<io::Error>()) {
+        Some(failed) if failed.raw_os_error().is_some() => {
+            let port = url.port_or_known_default().unwrap_or_default();
+            Fault::dialling(failed, SocketAddr::new(address, port), origin, sent)
+        }
+        _ => Fault::connecting(error, origin, sent),
     }
 }
 

@@ -29,7 +29,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service as _;
 use url::Url;
 
-use super::{client::OneFrame, resolver::SystemResolver};
+use super::{client::OneFrame, fault::Reason, resolver::SystemResolver};
 
 /// A connection that carries one request at a time. Dropped, it is closed.
 pub(super) struct Connection {
@@ -121,7 +121,7 @@ impl AsyncRead for Wire {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let came = (buffer.filled().len() - before) as u64;
         if self.answered.fetch_add(came, Ordering::AcqRel) + came > LONGEST_ANSWER {
-            return Poll::Ready(Err(io::Error::other("it does not end")));
+            return Poll::Ready(Err(io::Error::other(Reason::new("the answer does not end"))));
         }
         Poll::Ready(Ok(()))
     }

@@ -104,10 +104,10 @@ impl RemoteIssuerHandle {
     }
 }
 
-/// Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw.
+/// That `params` cannot be sent, as an error: `JSON.stringify` threw.
 #[napi(js_name = "unsendable")]
-pub fn unsendable_params(reason: String) -> ErrorRecord {
-    unsendable(reason).into()
+pub fn unsendable_params() -> ErrorRecord {
+    unsendable().into()
 }
 
 impl From<IssueError> for ErrorRecord {
