@@ -8,6 +8,8 @@ export type Outcome<T> = T | ErrorRecord
 export declare class Auth {
   /** `noAuth` */
   static none(): Auth
+  /** Begins to read the certificates that its calls will trust, where they need any. */
+  prepare(environment: Array<string | undefined | null>): void
   /**
    * The header's value, where it is ready, for a call whose environment has this
    * `NODE_TLS_REJECT_UNAUTHORIZED`.
@@ -61,6 +63,8 @@ export type AccessTokenIssuerHandle = Issuer
 export declare class RemoteIssuer {
   /** True where the caller's `auth` is asked at each call. */
   get asks(): boolean
+  /** Begins to read the certificates that its calls will trust, where they need any. */
+  prepare(environment: Array<string | undefined | null>): void
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
   issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
 }
@@ -76,16 +80,28 @@ export declare function bearer(token: unknown): Outcome<string>
 export interface CauseRecord {
   /** In words. */
   message: string
+  /** True where the caller's own code threw: what the shell has kept says why. */
+  isCallers: boolean
   /** Node's or jose's name for it. */
   code?: string
+  /** What the system was asked for, as Node names it. */
+  syscall?: string
+  /** The name that was looked up. */
+  hostname?: string
+  /** The address that a connection was tried to. */
+  address?: string
+  /** Its port. */
+  port?: number
   /** The HTTP status. */
   status?: number
+  /** What was answered with it. */
+  body?: string
   /** False only where it is certain that no byte of the request left. */
   sent?: boolean
 }
 
 /** `oauthClientCredentialsAuth` */
-export declare function clientCredentials(tokenUrl: unknown, clientId: unknown, clientSecret: unknown, scopes: unknown, audience: unknown, environment: Array<string | undefined | null>): Outcome<Auth>
+export declare function clientCredentials(tokenUrl: unknown, clientId: unknown, clientSecret: unknown, scopes: unknown, audience: unknown): Outcome<Auth>
 
 /** An error for the shell to throw. */
 export interface ErrorRecord {
@@ -107,7 +123,7 @@ export interface ErrorRecord {
 }
 
 /** `createRemoteTokenIssuer` */
-export declare function remoteTokenIssuer(url: unknown, timeoutMs: unknown, idempotencyKey: unknown, auth: unknown, secret: unknown, headerName: unknown, environment: Array<string | undefined | null>): Outcome<RemoteIssuer>
+export declare function remoteTokenIssuer(url: unknown, timeoutMs: unknown, idempotencyKey: unknown, auth: unknown, secret: unknown, headerName: unknown): Outcome<RemoteIssuer>
 
 /** `sharedSecretAuth` */
 export declare function sharedSecret(headerName: unknown, secret: unknown): Outcome<Auth>
@@ -115,8 +131,8 @@ export declare function sharedSecret(headerName: unknown, secret: unknown): Outc
 /** The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`; the audience as JSON too. */
 export declare function signedJwt(issuerHasSign: boolean, audience: unknown, audienceJson: string | undefined | null, ttlSeconds: unknown): Outcome<Claims>
 
-/** Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw. */
-export declare function unsendable(reason: string): ErrorRecord
+/** That `params` cannot be sent, as an error: `JSON.stringify` threw. */
+export declare function unsendable(): ErrorRecord
 
 /** `validateKey0Token`: the payload as JSON. */
 export declare function validateKey0Token(authHeader: unknown, secret: unknown, publicKey: unknown, algorithm: unknown, nowMs: number): Outcome<string>

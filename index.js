@@ -88,9 +88,9 @@ function oauthClientCredentialsAuth(config) {
       clientSecret,
       scopes,
       audience,
-      environment(),
     ),
   );
+  strategy.prepare(environment());
   return provider(strategy, async () => {
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
     return { Authorization: await authorization(strategy, unverified) };
@@ -116,9 +116,9 @@ function createRemoteTokenIssuer(config) {
       auth,
       secret,
       headerName,
-      environment(),
     ),
   );
+  issuer.prepare(environment());
   return async (params) => {
     /** The caller's own error, of which only name and message cross into Rust. @type {unknown} */
     let thrown;
@@ -273,7 +273,7 @@ function stringified(params) {
   try {
     return JSON.stringify(params);
   } catch (error) {
-    return binding.unsendable(told(error)[1]);
+    return binding.unsendable();
   }
 }
 

@@ -8,6 +8,7 @@ use std::{
     future::{Future, ready},
     io,
     pin::Pin,
+    time::Duration,
 };
 
 pub use self::{
@@ -65,6 +66,21 @@ impl Auth {
     #[must_use]
     pub fn is_https(&self) -> bool {
         matches!(self, Self::ClientCredentials(strategy) if strategy.is_https())
+    }
+
+    /// Whose token is waited for, where one is: scheme, host and port.
+    #[must_use]
+    pub fn token_origin(&self) -> Option<String> {
+        match self {
+            Self::ClientCredentials(strategy) => Some(strategy.origin()),
+            _ => None,
+        }
+    }
+
+    /// After how long waiting ends by itself, where it does.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        matches!(self, Self::ClientCredentials(_)).then_some(client_credentials::DEADLINE)
     }
 
     /// The header, where it is ready without waiting, for a call that verifies servers or does not.

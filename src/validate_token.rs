@@ -65,9 +65,9 @@ pub fn validate_token(
     secret: Option<&Secret>,
     now: Now,
 ) -> Result<String, Key0Error> {
-    let refuse = |code, message: &str, cause| Key0Error {
+    let refuse = |code, message: &'static str, cause| Key0Error {
         code,
-        message: message.to_owned(),
+        message: message.into(),
         http_status: 401,
         cause,
     };
@@ -139,8 +139,8 @@ mod tests {
         error("Invalid token signature", Some(rejection.into()))
     }
 
-    fn key0_error(code: Code, message: &str, cause: Option<Cause>) -> Key0Error {
-        Key0Error { code, message: message.to_owned(), http_status: 401, cause }
+    fn key0_error(code: Code, message: &'static str, cause: Option<Cause>) -> Key0Error {
+        Key0Error { code, message: message.into(), http_status: 401, cause }
     }
 
     fn invalid_token(cause: impl Into<Cause>) -> Key0Error {

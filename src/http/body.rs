@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
 };
@@ -15,18 +15,32 @@ use http_body::{Body, Frame, SizeHint};
 
 /// Whether a byte of a call's requests may have left.
 #[derive(Clone, Debug, Default)]
-pub struct Sent(Arc<AtomicBool>);
+pub struct Sent(Arc<AtomicU8>);
 
 impl Sent {
     /// False only while it is certain that none did.
     #[must_use]
     pub fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) & Self::EVER != 0
+    }
+
+    /// The same of the last request alone: a redirect may lead to where nobody listens.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.0.load(Ordering::Acquire) & Self::NOW != 0
+    }
+
+    /// The next request.
+    pub(super) fn begin(&self) {
+        self.0.fetch_and(!Self::NOW, Ordering::AcqRel);
     }
 
     fn set(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.store(Self::EVER | Self::NOW, Ordering::Release);
     }
+
+    const EVER: u8 = 1;
+    const NOW: u8 = 2;
 }
 
 /// A body of one frame, or of none, that tells when the connection first looks at it: hyper asks

@@ -58,6 +58,7 @@ impl Client {
     pub async fn drive<E: Exchange>(&self, exchange: &mut E, sent: &Sent) -> E::Output {
         let mut request = exchange.begin();
         loop {
+            sent.begin();
             match exchange.answered(self.send(request, sent).await) {
                 Step::Send(next) => request = *next,
                 Step::Done(output) => return output,
@@ -74,7 +75,7 @@ impl Client {
             let (mut connection, is_new) = self
                 .connection(&target)
                 .await
-                .map_err(|failed| Fault::connecting(&failed, origin, sent.get()))?;
+                .map_err(|failed| failed.into_fault(origin, sent.get()))?;
             fault_injection::point("http");
             let mut error = match connection.send(request).await {
                 Ok(response) => {

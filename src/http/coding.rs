@@ -5,6 +5,8 @@ use std::io::{self, Read as _};
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
+use super::fault::Reason;
+
 /// Why a body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
@@ -13,13 +15,14 @@ pub(super) enum Unreadable {
     Corrupt(&'static str),
 }
 
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TooLong => f.write_str("it is longer than 1 MiB"),
-            Self::Coding(name) => write!(f, "its content coding \"{name}\" is not known"),
-            Self::Corrupt(coding) => write!(f, "it is not valid {coding}"),
-        }
+impl From<&Unreadable> for Reason {
+    fn from(why: &Unreadable) -> Self {
+        Self::new(match why {
+            Unreadable::TooLong => "the answer is longer than 1 MiB",
+            Unreadable::Coding(_) => "the answer's content coding is not known",
+            Unreadable::Corrupt("gzip") => "the answer is not valid gzip",
+            Unreadable::Corrupt(_) => "the answer is not valid deflate",
+        })
     }
 }
 
@@ -159,7 +162,7 @@ mod tests {
     #[test]
     fn an_unknown_coding_is_named() {
         let error = decoded(b"x", &["br"]).unwrap_err();
-        assert_eq!(error.to_string(), "its content coding \"br\" is not known");
+        assert_eq!(error, Unreadable::Coding("br".to_owned()));
     }
 
     #[test]

@@ -34,6 +34,7 @@ use super::{
     Target,
     body::OneFrame,
     connect::{ConnectFailed, connect},
+    fault::{Fault, Reason},
     resolver::Resolver,
 };
 
@@ -53,6 +54,26 @@ pub(super) enum OpenFailed {
     /// It ended without a result.
     Lost,
 }
+
+impl OpenFailed {
+    /// The fault of the call that has no connection.
+    pub fn into_fault(self, origin: &str, sent: bool) -> Fault {
+        match self {
+            Self::Connect(ConnectFailed::Lookup { hostname, failed }) => {
+                Fault::looking_up(failed.0, &hostname, origin, sent)
+            }
+            Self::Connect(ConnectFailed::Unreachable { address, error }) => {
+                Fault::dialling(&error, address, origin, sent)
+            }
+            Self::Name(error) => Fault::connecting(&error, origin, sent),
+            Self::Tls(error) | Self::Roots(error) => Fault::connecting(&error, origin, sent),
+            Self::Http(error) => Fault::connecting(&error, origin, sent),
+            Self::Lost => Fault::connecting(&LOST, origin, sent),
+        }
+    }
+}
+
+const LOST: Reason = Reason::new("connecting ended without a result");
 
 /// A connection that carries one request at a time. Dropped, it is closed.
 pub(super) struct Connection {
@@ -152,7 +173,7 @@ impl AsyncRead for Wire {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let came = (buffer.filled().len() - before) as u64;
         if self.answered.fetch_add(came, Ordering::AcqRel) + came > LONGEST_ANSWER {
-            return Poll::Ready(Err(io::Error::other("it does not end")));
+            return Poll::Ready(Err(io::Error::other(Reason::new("the answer does not end"))));
         }
         Poll::Ready(Ok(()))
     }

@@ -1,9 +1,9 @@
 //! An answer, bounded: at most 1 MiB of a 2xx, at most 64 KiB of anything else, read and decoded.
 
-use std::{future::poll_fn, pin::Pin, time::Duration};
+use std::{fmt, future::poll_fn, pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use http::header;
+use http::{HeaderValue, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -12,6 +12,7 @@ use super::{
     Fault,
     coding::{self, Unreadable},
 };
+use crate::redact::{Excerpt, Redactor};
 
 /// What came back, as far as it came.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Reply {
     pub location: Option<String>,
     /// The body as text: UTF-8 with U+FFFD for what is not, without one leading byte order mark.
     pub text: String,
+    /// The value of `Content-Type`, empty for none.
+    pub content_type: String,
     /// Why the body is not whole. A non-2xx is an answer all the same.
     pub broken: Option<Fault>,
 }
@@ -31,6 +34,36 @@ impl Reply {
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// What a cause tells of it: nothing of its body.
+    #[must_use]
+    pub fn described(&self, origin: String, redactor: &Redactor) -> Described {
+        let content_type = redactor.excerpt(&self.content_type, false);
+        Described { origin, status: self.status, content_type, length: self.text.len() }
+    }
+}
+
+/// An answer, but for its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    origin: String,
+    /// The status code.
+    pub status: u16,
+    content_type: Excerpt,
+    length: usize,
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, status, content_type, length } = self;
+        write!(f, "{origin} answered {status} (")?;
+        if content_type.is_empty() {
+            f.write_str("no content type")?;
+        } else {
+            content_type.fmt(f)?;
+        }
+        write!(f, ", {length} bytes)")
     }
 }
 
@@ -45,6 +78,8 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
         return (reply, drain(incoming).await);
     }
     let codings = coding::codings(&head.headers);
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let content_type = String::from_utf8_lossy(content_type.unwrap_or_default()).into_owned();
     let limit = limit(status);
     let success = (200..300).contains(&status);
     let mut body = Vec::new();
@@ -74,7 +109,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
             }
         }
     }
-    (Reply { status, location: None, text: text(&body), broken }, whole)
+    (Reply { status, location: None, text: text(&body), content_type, broken }, whole)
 }
 
 /// Reads the body of a redirect, where that is quickly done: its connection can be used again.

@@ -20,6 +20,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use super::fault::Reason;
 use crate::lock::lock;
 
 /// Asks the system for names. Clones share the lookups and the threads.
@@ -57,22 +58,23 @@ enum Looked {
     Found(Vec<SocketAddr>),
 }
 
-/// A name without an address.
+/// Why a name has no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LookupFailed {
-    /// There is no such name, or it has no address.
-    NotFound,
-    /// The name server cannot say.
-    TryAgain,
-    /// The system cannot ask: no thread, no descriptor, no memory.
-    System(io::ErrorKind, Option<i32>),
-    /// The resolver gave up otherwise.
-    Fatal,
-}
+pub(super) struct LookupFailed(pub(super) Reason);
 
 impl LookupFailed {
-    fn system(error: &io::Error) -> Self {
-        Self::System(error.kind(), error.raw_os_error())
+    /// There is no such name, or it has no address.
+    fn not_found() -> Self {
+        Self(Reason::named("ENOTFOUND"))
+    }
+
+    /// The system cannot ask: it has no thread, descriptor or memory.
+    fn of_the_system(error: &io::Error) -> Self {
+        Self(error.into())
+    }
+
+    fn lost() -> Self {
+        Self(Reason::new("the name lookup ended without a result"))
     }
 }
 
@@ -118,7 +120,7 @@ impl Resolver {
                 biased;
                 over = joined.looked.wait_for(is_over) => {
                     let result = over.ok().and_then(|looked| looked.of(number));
-                    return result.unwrap_or(Err(LookupFailed::Fatal));
+                    return result.unwrap_or(Err(LookupFailed::lost()));
                 }
                 // The semaphores are never closed.
                 Ok(thread) = turn => due = self.begin(name, thread, &look_up)?,
@@ -168,7 +170,7 @@ impl Resolver {
                 Err(_) if lookups.ended < lookups.started => {}
                 Err(error) => {
                     names.under_way.remove(name);
-                    return Err(LookupFailed::system(&error));
+                    return Err(LookupFailed::of_the_system(&error));
                 }
             }
             lookups.due = now + patience(lookups.started);
@@ -188,7 +190,7 @@ impl Resolver {
         let names = self.names.clone();
         let run = move || {
             let result =
-                catch_unwind(AssertUnwindSafe(look_up)).unwrap_or(Err(LookupFailed::Fatal));
+                catch_unwind(AssertUnwindSafe(look_up)).unwrap_or(Err(LookupFailed::lost()));
             drop(permit);
             let mut names = lock(&names);
             if result.is_ok() {
@@ -268,15 +270,15 @@ fn ask(name: &str) -> Result<Vec<SocketAddr>, LookupFailed> {
     // Without it each address comes once for each kind of socket.
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     let found = getaddrinfo(Some(name), None, Some(hints)).map_err(|error| match error.kind() {
-        LookupErrorKind::NoName | LookupErrorKind::NoData => LookupFailed::NotFound,
-        LookupErrorKind::Again => LookupFailed::TryAgain,
-        LookupErrorKind::Memory => LookupFailed::System(io::ErrorKind::OutOfMemory, None),
-        LookupErrorKind::System => LookupFailed::system(&error.into()),
-        _ => LookupFailed::Fatal,
+        LookupErrorKind::NoName | LookupErrorKind::NoData => LookupFailed::not_found(),
+        LookupErrorKind::Again => LookupFailed(Reason::named("EAI_AGAIN")),
+        LookupErrorKind::Memory => LookupFailed(Reason::named("EAI_MEMORY")),
+        LookupErrorKind::System => LookupFailed::of_the_system(&error.into()),
+        _ => LookupFailed(Reason::named("EAI_FAIL")),
     })?;
     let mut addresses: Vec<_> = found.flatten().map(|info| info.sockaddr).collect();
     addresses.dedup();
-    if addresses.is_empty() { Err(LookupFailed::NotFound) } else { Ok(addresses) }
+    if addresses.is_empty() { Err(LookupFailed::not_found()) } else { Ok(addresses) }
 }
 
 /// How long the lookup of that number is the last. Where the system never comes back, each stays a
@@ -312,14 +314,14 @@ mod tests {
             let wait = lock(&waits).next().expect("as many as there are");
             match wait.recv() {
                 Ok(Some(port)) => Ok(address(port)),
-                _ => Err(LookupFailed::NotFound),
+                _ => Err(LookupFailed::not_found()),
             }
         };
         (ends, look_up)
     }
 
     fn unknown() -> Result<Vec<SocketAddr>, LookupFailed> {
-        Err(LookupFailed::NotFound)
+        Err(LookupFailed::not_found())
     }
 
     fn calls(
@@ -379,7 +381,7 @@ mod tests {
             let look_up = move || {
                 // All wait for the one lock, or for the word that never comes.
                 let _ = lock(&silent).recv();
-                Err(LookupFailed::TryAgain)
+                Err(LookupFailed::not_found())
             };
             let call = async move { resolver.shared(&name.to_string(), look_up).await };
             calls.push(tokio::spawn(call));
@@ -543,7 +545,7 @@ mod tests {
     async fn a_lookup_that_panics_fails_those_who_wait() {
         let resolver = Resolver::default();
         let looked = resolver.shared("name", || panic!("on purpose")).await;
-        assert_eq!(looked, Err(LookupFailed::Fatal));
+        assert_eq!(looked, Err(LookupFailed::lost()));
         let next = resolver.shared("name", || Ok(address(1))).await;
         assert_eq!(next, Ok(address(1)));
     }

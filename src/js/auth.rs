@@ -40,6 +40,14 @@ impl AuthHandle {
         Self { auth: Auth::None }
     }
 
+    /// Begins to read the certificates that its calls will trust, where they need any.
+    #[napi]
+    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+        if self.auth.is_https() {
+            runtime::prepare_tls(env, config::tls_environment(environment));
+        }
+    }
+
     /// The header's value, where it is ready, for a call whose environment has this
     /// `NODE_TLS_REJECT_UNAUTHORIZED`.
     #[napi]
@@ -145,13 +153,11 @@ pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
 /// `oauthClientCredentialsAuth`
 #[napi]
 pub fn client_credentials(
-    env: Env,
     token_url: Unknown<'_>,
     client_id: Unknown<'_>,
     client_secret: Unknown<'_>,
     scopes: Unknown<'_>,
     audience: Unknown<'_>,
-    environment: Vec<Option<String>>,
 ) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         ClientCredentials::new(&client_credentials::Config {
@@ -162,11 +168,5 @@ pub fn client_credentials(
             audience: config::optional_string("audience", audience)?,
         })
     };
-    outcome(|| {
-        let strategy = new()?;
-        if strategy.is_https() {
-            runtime::prepare_tls(env, config::tls_environment(environment));
-        }
-        Ok::<_, ArgumentError>(AuthHandle { auth: Auth::ClientCredentials(strategy) })
-    })
+    outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))
 }

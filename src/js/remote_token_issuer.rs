@@ -35,14 +35,12 @@ pub struct RemoteIssuerHandle {
 /// `createRemoteTokenIssuer`
 #[napi]
 pub fn remote_token_issuer(
-    env: Env,
     url: Unknown<'_>,
     timeout_ms: Unknown<'_>,
     idempotency_key: Unknown<'_>,
     auth: Unknown<'_>,
     secret: Unknown<'_>,
     header_name: Unknown<'_>,
-    environment: Vec<Option<String>>,
 ) -> Outcome<RemoteIssuerHandle> {
     outcome(|| {
         let issuer = RemoteTokenIssuer::new(&Config {
@@ -58,9 +56,6 @@ pub fn remote_token_issuer(
             let name = config::truthy_string("headerName", header_name)?;
             Some(Auth::legacy(secret.map(Secret::from), name)?)
         };
-        if issuer.is_https() {
-            runtime::prepare_tls(env, config::tls_environment(environment));
-        }
         Ok::<_, ArgumentError>(RemoteIssuerHandle { issuer, auth })
     })
 }
@@ -71,6 +66,14 @@ impl RemoteIssuerHandle {
     #[napi(getter)]
     pub fn asks(&self) -> bool {
         self.auth.is_none()
+    }
+
+    /// Begins to read the certificates that its calls will trust, where they need any.
+    #[napi]
+    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+        if self.issuer.is_https() {
+            runtime::prepare_tls(env, config::tls_environment(environment));
+        }
     }
 
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
@@ -106,10 +109,10 @@ impl RemoteIssuerHandle {
     }
 }
 
-/// Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw.
+/// That `params` cannot be sent, as an error: `JSON.stringify` threw.
 #[napi(js_name = "unsendable")]
-pub fn unsendable_params(reason: String) -> ErrorRecord {
-    unsendable(reason).into()
+pub fn unsendable_params() -> ErrorRecord {
+    unsendable().into()
 }
 
 impl From<IssueError> for ErrorRecord {
