@@ -77,10 +77,22 @@ export declare function bearer(token: unknown): Outcome<string>
 export interface CauseRecord {
   /** In words. */
   message: string
+  /** True where the caller's own code threw: what the shell has kept says why. */
+  isCallers: boolean
   /** Node's or jose's name for it. */
   code?: string
+  /** What the system was asked for, as Node names it. */
+  syscall?: string
+  /** The name that was looked up. */
+  hostname?: string
+  /** The address that a connection was tried to. */
+  address?: string
+  /** Its port. */
+  port?: number
   /** The HTTP status. */
   status?: number
+  /** What was answered with it. */
+  body?: string
   /** False only where it is certain that no byte of the request left. */
   sent?: boolean
 }
@@ -116,8 +128,8 @@ export declare function sharedSecret(headerName: unknown, secret: unknown): Outc
 /** The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`; the audience as JSON too. */
 export declare function signedJwt(issuerHasSign: boolean, audience: unknown, audienceJson: string | undefined | null, ttlSeconds: unknown): Outcome<Claims>
 
-/** Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw. */
-export declare function unsendable(reason: string): ErrorRecord
+/** That `params` cannot be sent, as an error: `JSON.stringify` threw. */
+export declare function unsendable(): ErrorRecord
 
 /** `validateKey0Token`: the payload as JSON. */
 export declare function validateKey0Token(authHeader: unknown, secret: unknown, publicKey: unknown, algorithm: unknown, nowMs: number): Outcome<string>
