@@ -15,9 +15,9 @@ const {
   isRecord,
   Key0Error,
   known,
+  nameAndMessage,
   readable,
   setKey0ErrorClass,
-  told,
   unwrap,
 } = require("./lib/errors.js");
 
@@ -120,7 +120,7 @@ function createRemoteTokenIssuer(config) {
   );
   issuer.prepare(environment());
   return async (params) => {
-    /** The caller's own error, of which only name and message cross into Rust. @type {unknown} */
+    /** What the caller's code threw: only its name and message cross into Rust. @type {unknown} */
     let thrown;
     // What asks was found to be a function, at creation.
     const ask = /** @type {Types.AuthHeaderProvider} */ (auth);
@@ -132,14 +132,18 @@ function createRemoteTokenIssuer(config) {
         .then((headers) => give(given, headers))
         .catch((error) => {
           thrown = error;
-          given.rejected(...told(error));
+          given.rejected(...nameAndMessage(error));
         });
     }
-    const body = stringified(params);
-    if (isRecord(body)) return failed(body);
+    let body;
+    try {
+      body = JSON.stringify(params);
+    } catch (error) {
+      return failed(binding.unsendable(), error);
+    }
     const outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
     if (!isRecord(outcome)) return JSON.parse(outcome);
-    if (outcome.error !== "CallersOwn") return failed(outcome);
+    if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
     await known(thrown);
     throw thrown;
   };
@@ -265,15 +269,6 @@ function joined(value) {
     return String(value);
   } catch {
     return value;
-  }
-}
-
-/** @param {unknown} params */
-function stringified(params) {
-  try {
-    return JSON.stringify(params);
-  } catch (error) {
-    return binding.unsendable();
   }
 }
 
