@@ -503,7 +503,7 @@ type Outcome = Result<(), (&'static str, String)>;
 async fn outcome(environment: &TlsEnvironment, server: SocketAddr, host: &str) -> Outcome {
     match connect(client_config(environment).0, server, host).await {
         Ok(_) => Ok(()),
-        Err(error) => Err((node_code(&error), reason(&error).into_owned())),
+        Err(error) => Err((node_code(&error), reason(&error).to_owned())),
     }
 }
 

@@ -20,7 +20,7 @@ use hyper::{
     },
 };
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::ClientConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
@@ -29,7 +29,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service as _;
 use url::Url;
 
-use super::{client::OneFrame, resolver::SystemResolver};
+use super::{client::OneFrame, resolver::SystemResolver, tls};
 
 /// A connection that carries one request at a time. Dropped, it is closed.
 pub(super) struct Connection {
@@ -50,9 +50,7 @@ impl Connection {
         let stream: Box<dyn Stream> = match tls {
             Some(tls) => {
                 let host = url.host_str().unwrap_or_default();
-                // An IPv6 address stands in brackets.
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                let name = ServerName::try_from(host)?;
+                let (tls, name) = tls::target(&tls, host).ok_or("no name for a host")?;
                 Box::new(TlsConnector::from(tls).connect(name, tcp).await?)
             }
             None => Box::new(tcp),

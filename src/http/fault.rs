@@ -135,7 +135,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<(Option<&'static str>, String)
         return Some((code, error.to_string()));
     }
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return Some((Some(tls::node_code(error)), tls::reason(error).into_owned()));
+        return Some((Some(tls::node_code(error)), tls::reason(error).to_owned()));
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
         // A TLS error travels inside one, and `source()` steps over it.

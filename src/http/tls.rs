@@ -4,10 +4,19 @@ use std::sync::Arc;
 
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, WantsVersions, crypto::aws_lc_rs,
+    pki_types::ServerName,
 };
 
 pub use verdict::{node_code, reason};
 
+mod alerts;
+mod certificate;
+mod chain;
+mod constraints;
+mod der;
+mod host;
+mod name;
+mod pem;
 mod trust;
 mod verdict;
 mod verifier;
@@ -57,6 +66,22 @@ pub fn trusting_nobody() -> ClientConfig {
     both_versions(ClientConfig::builder_with_provider(provider))
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth()
+}
+
+/// Whom to shake hands with at `host`, as a URL has it, and with which configuration; None for what
+/// is no host of this world.
+#[must_use]
+pub fn target(
+    config: &Arc<ClientConfig>,
+    host: &str,
+) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
+    let (name, told) = host::server_name(host)?;
+    if told {
+        return Some((config.clone(), name));
+    }
+    let mut config = ClientConfig::clone(config);
+    config.enable_sni = false;
+    Some((Arc::new(config), name))
 }
 
 type Builder<State> = ConfigBuilder<ClientConfig, State>;
