@@ -9,6 +9,7 @@ use super::{
         UTC_TIME, Value, field, fields, whole_bytes,
     },
     name::Name,
+    verdict::{self, Verdict},
 };
 
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(super) struct Certificate<'a> {
     pub serial: Option<&'a [u8]>,
     /// The first and the last second, since 1970.
     pub valid: (i64, i64),
-    /// The key as a SubjectPublicKeyInfo.
+    /// The key as a `SubjectPublicKeyInfo`.
     pub key: &'a [u8],
     pub version_1: bool,
     pub extensions: Extensions<'a>,
@@ -114,7 +115,7 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// A root of which no more is known; `key` is its key as a SubjectPublicKeyInfo.
+    /// A root of which no more is known; `key` is its key as a `SubjectPublicKeyInfo`.
     pub fn of_anchor(anchor: &'a TrustAnchor<'_>, key: &'a [u8]) -> Option<Self> {
         let subject = Name::parse(&anchor.subject)?;
         let name_constraints = anchor.name_constraints.as_deref();
@@ -162,19 +163,18 @@ impl<'a> Certificate<'a> {
             && issuer.as_ref().is_none_or(|it| *it == other.issuer)
     }
 
-    /// Whether the key of `issuer` signed it.
-    pub fn is_signed_by(
+    /// Refuses it where the key of `issuer` has not signed it.
+    pub fn check_signature(
         &self,
         issuer: &Certificate<'_>,
         algorithms: &[&dyn SignatureVerificationAlgorithm],
-    ) -> bool {
+    ) -> Result<(), Verdict> {
         let Some(Signed { content, algorithm, signature }) = &self.signed else {
-            return false;
+            return Err(verdict::BAD_SIGNATURE);
         };
-        algorithms
-            .iter()
-            .filter(|it| it.signature_alg_id().as_ref() == *algorithm)
-            .any(|algorithm| verifies(issuer.key, *algorithm, content, signature))
+        let algorithms =
+            algorithms.iter().filter(|it| it.signature_alg_id().as_ref() == *algorithm);
+        check_signature(issuer.key, algorithms, content, signature)
     }
 
     /// Whether these seconds since 1970 are within its dates.
@@ -188,16 +188,35 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Whether `signature` of `message` is that of `key`, a SubjectPublicKeyInfo.
-pub(super) fn verifies(
+/// Refuses a `signature` of `message` that is not that of `key`, a `SubjectPublicKeyInfo`, by any of
+/// these.
+pub(super) fn check_signature<'b>(
     key: &[u8],
-    algorithm: &dyn SignatureVerificationAlgorithm,
+    algorithms: impl IntoIterator<Item = &'b &'b dyn SignatureVerificationAlgorithm>,
     message: &[u8],
     signature: &[u8],
-) -> bool {
-    let key = SubjectPublicKeyInfoDer::from(key);
-    RawPublicKeyEntity::try_from(&key)
-        .is_ok_and(|key| key.verify_signature(algorithm, message, signature).is_ok())
+) -> Result<(), Verdict> {
+    let info = SubjectPublicKeyInfoDer::from(key);
+    let Ok(entity) = RawPublicKeyEntity::try_from(&info) else {
+        return Err(verdict::MALFORMED);
+    };
+    let mut verdict = verdict::UNSUPPORTED_SIGNATURE;
+    for algorithm in algorithms {
+        match entity.verify_signature(*algorithm, message, signature) {
+            Ok(()) => return Ok(()),
+            Err(webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)) => {}
+            Err(_) if is_short_rsa(key) => {}
+            Err(_) => verdict = verdict::BAD_SIGNATURE,
+        }
+    }
+    Err(verdict)
+}
+
+/// Whether a `SubjectPublicKeyInfo` is of RSA and has less than 2,048 bits, which AWS-LC refuses.
+pub(super) fn is_short_rsa(key: &[u8]) -> bool {
+    let mut algorithm = Reader::new(key).inside(SEQUENCE).and_then(|mut it| it.inside(SEQUENCE));
+    // With 2,048 there are 256 bytes of modulus alone.
+    key.len() < 256 && algorithm.as_mut().and_then(|it| it.content(OID)) == Some(RSA_ENCRYPTION)
 }
 
 impl<'a> Extensions<'a> {
@@ -292,7 +311,7 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// The name inside a GeneralName that is one.
+/// The name inside a `GeneralName` that is one.
 pub(super) fn directory_name(name: Value<'_>) -> Option<Name> {
     Name::parse(Reader::new(name.content).content(SEQUENCE)?)
 }
@@ -324,8 +343,9 @@ fn time(value: Value<'_>) -> Option<i64> {
 }
 
 pub(super) const SERVER_AUTH: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x01";
-/// `directoryName` among GeneralNames.
+/// `directoryName` among `GeneralNames`.
 pub(super) const DIRECTORY_NAME: u8 = fields(4);
+const RSA_ENCRYPTION: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 const CERT_TYPE: &[u8] = b"\x60\x86\x48\x01\x86\xf8\x42\x01\x01";
 /// From 1 March of the year 0.
 const DAYS_TO_1970: i64 = 719_468;

@@ -41,7 +41,7 @@ impl Search<'_> {
         for root in self.trust.issuers(last, self.now) {
             if self.signed(last, &root) {
                 let chain: Vec<_> = chain.iter().copied().chain([&root]).collect();
-                if judge(&chain, true, self.now, |_, _| true).is_ok() {
+                if judge(&chain, true, self.now, |_, _| Ok(())).is_ok() {
                     return true;
                 }
             }
@@ -63,7 +63,7 @@ impl Search<'_> {
             return false;
         };
         self.signatures = rest;
-        certificate.is_signed_by(issuer, self.algorithms)
+        certificate.check_signature(issuer, self.algorithms).is_ok()
     }
 
     /// What OpenSSL says: it goes one way only, which each time the most likely issuer shows.
@@ -83,10 +83,10 @@ impl Search<'_> {
             }
         };
         let chain: Vec<_> = chain.into_iter().chain(&root).collect();
-        let signed = |certificate: &Certificate<'_>, issuer: &Certificate<'_>| {
-            certificate.is_signed_by(issuer, self.algorithms)
+        let signature = |certificate: &Certificate<'_>, issuer: &Certificate<'_>| {
+            certificate.check_signature(issuer, self.algorithms)
         };
-        judge(&chain, root.is_some(), self.now, signed).err().unwrap_or(verdict::TOO_MANY)
+        judge(&chain, root.is_some(), self.now, signature).err().unwrap_or(verdict::TOO_MANY)
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) fn judge(
     chain: &[&Certificate<'_>],
     trusted: bool,
     now: i64,
-    signed: impl Fn(&Certificate<'_>, &Certificate<'_>) -> bool,
+    signature: impl Fn(&Certificate<'_>, &Certificate<'_>) -> Result<(), Verdict>,
 ) -> Result<(), Verdict> {
     let Some((last, below)) = chain.split_last() else {
         return Err(verdict::MALFORMED);
@@ -154,8 +154,8 @@ pub(super) fn judge(
                 if !issuer.may(KEY_CERT_SIGN) {
                     refuse(verdict::NO_CERT_SIGN);
                 }
-                if !signed(certificate, issuer) {
-                    refuse(verdict::BAD_SIGNATURE);
+                if let Err(fault) = signature(certificate, issuer) {
+                    refuse(fault);
                 }
             }
             // Nobody vouches for it, so its dates do not matter.

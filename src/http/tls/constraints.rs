@@ -147,8 +147,8 @@ fn address_is_in(address: &[u8], base: &[u8]) -> bool {
 }
 
 const MAIL: u8 = field(1);
-/// `dNSName` among GeneralNames.
+/// `dNSName` among `GeneralNames`.
 pub(super) const HOST: u8 = field(2);
 const URI: u8 = field(6);
-/// `iPAddress` among GeneralNames.
+/// `iPAddress` among `GeneralNames`.
 pub(super) const ADDRESS: u8 = field(7);

@@ -114,7 +114,7 @@ mod tests {
         let long = [&[OCTET_STRING, 0x81, 200], [7; 200].as_slice(), &[OCTET_STRING, 0]].concat();
         let mut reader = Reader::new(&long);
         assert_eq!(reader.content(OCTET_STRING), Some([7; 200].as_slice()));
-        assert_eq!(reader.value(INTEGER).is_none(), true);
+        assert!(reader.value(INTEGER).is_none());
         assert_eq!(reader.content(OCTET_STRING), Some([].as_slice()));
         assert!(reader.is_empty());
     }

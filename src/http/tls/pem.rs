@@ -75,12 +75,13 @@ fn entries(text: &[u8]) -> Vec<Entry> {
             section = LABELS.contains(&label).then(|| (label, Vec::new()));
         } else if let Some(end) = label(line, b"-----END ") {
             let section = section.take();
-            entries.extend(section.map(|(label, base64)| match label == end {
-                true => entry(&base64),
-                false => Entry::Broken,
-            }));
+            entries.extend(section.map(
+                |(label, base64)| {
+                    if label == end { entry(&base64) } else { Entry::Broken }
+                },
+            ));
         } else if let Some((_, base64)) = &mut section {
-            base64.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+            base64.extend_from_slice(line.trim_ascii());
         }
     }
     entries.extend(section.map(|_| Entry::Broken));
@@ -98,10 +99,10 @@ fn entry(base64: &[u8]) -> Entry {
         return Entry::Broken;
     };
     // What follows in a `TRUSTED CERTIFICATE`.
-    match reader.inside(SEQUENCE).is_some_and(|settings| excludes_servers(settings)) {
-        true => Entry::NotForServers,
-        false => Entry::Certificate(certificate.whole.to_vec()),
+    if reader.inside(SEQUENCE).is_some_and(excludes_servers) {
+        return Entry::NotForServers;
     }
+    Entry::Certificate(certificate.whole.to_vec())
 }
 
 /// OpenSSL's `X509_CERT_AUX`: the uses for which a certificate is trusted, where it names any, and

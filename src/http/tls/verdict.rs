@@ -136,6 +136,10 @@ pub(super) const PATH_TOO_LONG: Verdict =
 
 // Node has no names for these.
 pub(super) const MALFORMED: Verdict = Verdict::new("UNSPECIFIED", "the certificate cannot be read");
+pub(super) const UNSUPPORTED_SIGNATURE: Verdict = Verdict::new(
+    "UNSPECIFIED",
+    "signed with a key or a digest of a kind that is not supported, or with RSA below 2048 bits",
+);
 pub(super) const TOO_MANY: Verdict =
     Verdict::new("UNSPECIFIED", "too many certificates may have issued it");
 pub(super) const NO_CERT_SIGN: Verdict =

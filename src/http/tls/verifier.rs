@@ -9,10 +9,10 @@ use rustls::{
 };
 
 use super::{
-    certificate::{Certificate, verifies},
+    certificate::{Certificate, check_signature, is_short_rsa},
     host,
     trust::Trust,
-    verdict,
+    verdict::{self, Verdict},
 };
 
 /// Asks a [`Trust`].
@@ -51,13 +51,9 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         if self.trust.is_some() {
             let key = Certificate::parse(cert).ok_or(verdict::MALFORMED)?.key;
-            let mut algorithms = self.algorithms.mapping.iter();
-            let signed = algorithms.find(|(scheme, _)| *scheme == dss.scheme).is_some_and(|it| {
-                it.1.iter().any(|algorithm| verifies(key, *algorithm, message, dss.signature()))
-            });
-            if !signed {
-                return Err(verdict::NOT_ITS_KEY.into());
-            }
+            let schemes = self.algorithms.mapping.iter().filter(|(it, _)| *it == dss.scheme);
+            let algorithms = schemes.flat_map(|(_, algorithms)| *algorithms);
+            check_signature(key, algorithms, message, dss.signature()).map_err(|_| without(key))?;
         }
         Ok(HandshakeSignatureValid::assertion())
     }
@@ -70,9 +66,9 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         if self.trust.is_some() {
             let key = Certificate::parse(cert).ok_or(verdict::MALFORMED)?.key;
-            let key = SubjectPublicKeyInfoDer::from(key);
-            verify_tls13_signature_with_raw_key(message, &key, dss, &self.algorithms)
-                .map_err(|_| verdict::NOT_ITS_KEY)?;
+            let info = SubjectPublicKeyInfoDer::from(key);
+            verify_tls13_signature_with_raw_key(message, &info, dss, &self.algorithms)
+                .map_err(|_| without(key))?;
         }
         Ok(HandshakeSignatureValid::assertion())
     }
@@ -80,4 +76,9 @@ impl ServerCertVerifier for Verifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+/// What is said of a server that has not shown that `key` is its own.
+fn without(key: &[u8]) -> Verdict {
+    if is_short_rsa(key) { verdict::UNSUPPORTED_SIGNATURE } else { verdict::NOT_ITS_KEY }
 }
