@@ -24,7 +24,16 @@ import { isIP } from "node:net";
  * @property {number} [string] The tag of its name's string.
  */
 
-/** @typedef {ReturnType<typeof certificate>} Made */
+/**
+ * @typedef {object} Made
+ * @property {Buffer} subject
+ * @property {import("node:crypto").KeyPairKeyObjectResult} keys
+ * @property {string} kind Of its key.
+ * @property {Buffer} identifier
+ * @property {Buffer} der
+ * @property {string} pem
+ * @property {string} key Its private key as PEM.
+ */
 
 export const USAGE = {
   digitalSignature: 0x80,
@@ -58,6 +67,7 @@ const KEYS = {
  *
  * @param {string} name Its common name.
  * @param {Spec} [spec]
+ * @returns {Made}
  */
 export function certificate(name, spec = {}) {
   const kind = spec.like?.kind ?? spec.key ?? "P-256";

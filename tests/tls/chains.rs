@@ -174,7 +174,7 @@ async fn a_server_far_below_its_root_is_trusted() {
 #[tokio::test]
 async fn of_many_cas_with_one_name_and_no_key_identifiers_the_right_one_is_found() {
     let cas: Vec<_> = (0..140).map(|_| ca("ca")).collect();
-    let file = pem_file(&cas.iter().map(|it| it.pem()).collect::<String>());
+    let file = pem_file(&cas.iter().map(Ca::pem).collect::<String>());
     let server = serve(issued(&server_params(), &[&cas[139]]), BOTH).await;
     assert_eq!(outcome(&extra(&file), server, "localhost").await, TRUSTED);
 }

@@ -51,9 +51,9 @@ function twoBelow(/** @type {Spec} */ ofMiddle, spec = {}, ofRoot = {}) {
 /** A server below as many authorities. */
 function farBelow(/** @type {number} */ depth) {
   const ca = root();
-  const sent = [];
-  for (let by = ca; sent.length < depth; ) sent.unshift((by = middle(by)));
-  return { leaf: server(sent[0]), sent, listed: [ca] };
+  const chain = [ca];
+  while (chain.length <= depth) chain.unshift(middle(chain[0]));
+  return { leaf: server(chain[0]), sent: chain.slice(0, depth), listed: [ca] };
 }
 
 /** @returns {Kind[]} */
@@ -118,9 +118,8 @@ function versions() {
     ...["X25519", "P-256", "P-384", "P-521", "X448"].map((it) => group(it, "TLSv1.3")),
     ...["X25519", "P-256", "P-521", "brainpoolP256r1"].map((it) => group(it, "TLSv1.2")),
     { title: "h2 alone", ...ec, tls: { ALPNProtocols: ["h2"] } },
-    { title: "a client certificate demanded", ...ec, tls: { requestCert: true } },
     {
-      title: "a client certificate demanded (TLSv1.2)",
+      title: "a client certificate demanded",
       ...ec,
       tls: { requestCert: true, maxVersion: "TLSv1.2" },
     },
@@ -147,7 +146,11 @@ function keys() {
       ...below({ digest: "sha1" }, { key: "RSA-2048" }),
       tls: { ciphers },
     },
-    { title: "signed with MD5", ...below({ digest: "md5" }, { key: "RSA-2048" }), tls: { ciphers } },
+    {
+      title: "signed with MD5",
+      ...below({ digest: "md5" }, { key: "RSA-2048" }),
+      tls: { ciphers },
+    },
     { title: "signed with P-256 and SHA-512", ...below({ digest: "sha512" }) },
   ];
 }
@@ -159,10 +162,21 @@ function chains() {
   const lower = middle(upper);
   const leaf = server(lower);
   const listed = [ca];
-  const alone = root();
+  // Whose root is listed nowhere.
+  const hidden = root();
+  const upperHidden = middle(hidden);
+  const lowerHidden = middle(upperHidden);
+  const orphan = server(lowerHidden);
+  const listedBetween = middle(root());
+  const missing = root();
+  const [missingUpper, alone] = [middle(missing), root()];
+  const missingLower = middle(missingUpper);
+  const heir = server(missingLower);
   const itself = certificate(named("itself"), { names: NAMES });
   const itselfCa = certificate(named("itself"), { names: NAMES, ca: true });
-  const stranger = root();
+  const stranger = server(root());
+  const vouching = { names: NAMES, ca: undefined, usage: undefined };
+  const vouchingNoCa = { names: NAMES, ca: false, usage: undefined };
   const twin = authority(named("twin"));
   const name = named("many");
   const many = Array.from({ length: 140 }, () => authority(name));
@@ -170,25 +184,29 @@ function chains() {
   const several = Array.from({ length: 5 }, () => authority(bare, { identifiers: false }));
   const former = root({ until: "20210101000000Z" });
   const crossed = authority(named("crossed"), { by: former });
-  const again = { subject: crossed.subject, like: crossed };
+  const crossedRoot = authority(`crossed ${count}`, { like: crossed });
   const spelled = named("Spelled");
   const printable = authority(spelled, { string: 0x13, identifiers: false });
   const utf8 = authority(`  ${spelled.toUpperCase()} `, { like: printable, identifiers: false });
   return [
     { title: "a root alone", leaf: server(ca), listed },
-    { title: "no root", leaf: server(ca) },
+    { title: "no root", leaf: server(hidden) },
     { title: "two authorities between", leaf, sent: [lower, upper], listed },
     { title: "two between and the root", leaf, sent: [lower, upper, ca], listed },
     { title: "two between, in the wrong order", leaf, sent: [upper, lower], listed },
     { title: "two between, the root first", leaf, sent: [ca, upper, lower], listed },
     { title: "two between, each twice", leaf, sent: [lower, lower, upper, upper], listed },
     { title: "two between, and a stranger", leaf, sent: [alone, lower, other, upper], listed },
-    { title: "the lower one missing", leaf, sent: [upper], listed },
-    { title: "the upper one missing", leaf, sent: [lower], listed },
-    { title: "nothing sent", leaf, listed },
-    { title: "no root, all sent", leaf, sent: [lower, upper, ca] },
-    { title: "no root, all but it sent", leaf, sent: [lower, upper] },
-    { title: "only the upper one listed", leaf, sent: [lower], listed: [upper] },
+    { title: "the lower one missing", leaf: heir, sent: [missingUpper], listed: [missing] },
+    { title: "the upper one missing", leaf: heir, sent: [missingLower], listed: [missing] },
+    { title: "nothing sent", leaf: heir, listed: [missing] },
+    { title: "no root, all sent", leaf: orphan, sent: [lowerHidden, upperHidden, hidden] },
+    { title: "no root, all but it sent", leaf: orphan, sent: [lowerHidden, upperHidden] },
+    {
+      title: "listed between, its root not",
+      leaf: server(listedBetween),
+      listed: [listedBetween],
+    },
     { title: "seven between", ...farBelow(7) },
     { title: "ten between", ...farBelow(10) },
     { title: "twenty between", ...farBelow(20) },
@@ -199,17 +217,9 @@ function chains() {
       title: "self-signed, a CA, not listed",
       leaf: certificate(named("itself"), { names: NAMES, ca: true }),
     },
-    { title: "listed itself, its root not", leaf: server(stranger), get listed() {
-      return [/** @type {any} */ (this).leaf];
-    } },
-    { title: "a listed server vouches for another", ...(() => {
-      const vouching = certificate(named("itself"), { names: NAMES });
-      return { leaf: server(vouching), listed: [vouching] };
-    })() },
-    { title: "a listed server, CA:FALSE, vouches for another", ...(() => {
-      const vouching = certificate(named("itself"), { names: NAMES, ca: false });
-      return { leaf: server(vouching), listed: [vouching] };
-    })() },
+    { title: "listed itself, its root not", leaf: stranger, listed: [stranger] },
+    { title: "a listed server vouches for another", ...below({}, vouching) },
+    { title: "a listed server, CA:FALSE, vouches for another", ...below({}, vouchingNoCa) },
     {
       title: "another root of the name and key identifier",
       leaf: server(authority("same", { identifiers: false }), { identifiers: false }),
@@ -226,7 +236,7 @@ function chains() {
       title: "cross-signed by a root that has expired, and a root itself",
       leaf: server(crossed),
       sent: [crossed, former],
-      listed: [former, authority(String(crossed.subject.subarray(13)), { like: again.like })],
+      listed: [former, crossedRoot],
     },
     {
       title: "an issuer written in other case, blanks and string type",
@@ -238,17 +248,20 @@ function chains() {
 
 /** @returns {Kind[]} */
 function lengths() {
+  const ca = root();
+  const upper = middle(ca, { pathLength: 0 });
+  const lower = middle(upper);
   return [
     { title: "path length 0 of a root", ...below({}, { pathLength: 0 }) },
     { title: "path length 0 of a root, one between", ...twoBelow({}, {}, { pathLength: 0 }) },
     { title: "path length 1 of a root, one between", ...twoBelow({}, {}, { pathLength: 1 }) },
     { title: "path length 0 between", ...twoBelow({ pathLength: 0 }) },
-    { title: "path length 0 between, and another below", ...(() => {
-      const ca = root();
-      const upper = middle(ca, { pathLength: 0 });
-      const lower = middle(upper);
-      return { leaf: server(lower), sent: [lower, upper], listed: [ca] };
-    })() },
+    {
+      title: "path length 0 between, and another below",
+      leaf: server(lower),
+      sent: [lower, upper],
+      listed: [ca],
+    },
   ];
 }
 
@@ -316,18 +329,27 @@ function constraints() {
     { title: "not another host", ...not("DNS:other.test") },
     { title: "no host at all", ...not("DNS:") },
     { title: "only URIs", ...only("URI:.corp.test") },
-    { title: "only URIs, and it has one", ...below(uri, { constraints: { permitted: ["URI:.corp.test"] } }) },
+    {
+      title: "only URIs, and it has one",
+      ...below(uri, { constraints: { permitted: ["URI:.corp.test"] } }),
+    },
     { title: "only other URIs", ...below(uri, { constraints: { permitted: ["URI:other.test"] } }) },
     { title: "not its URI", ...below(uri, { constraints: { excluded: ["URI:api.corp.test"] } }) },
-    { title: "only mail, and it has one", ...below(mail, { constraints: { permitted: ["email:mail.corp.test"] } }) },
+    {
+      title: "only mail, and it has one",
+      ...below(mail, { constraints: { permitted: ["email:mail.corp.test"] } }),
+    },
     { title: "not its mail", ...below(mail, { constraints: { excluded: ["email:.corp.test"] } }) },
     { title: "only another directory name", ...only("dirName:other") },
     { title: "not another directory name", ...not("dirName:other") },
     { title: "only registered identifiers", ...only("RID:1.2.3") },
-    { title: "only registered identifiers, and it has one", ...below(
-      { names: [...NAMES, "URI:https://x.test/"] },
-      { constraints: { permitted: ["RID:1.2.3", "DNS:localhost"] } },
-    ) },
+    {
+      title: "only registered identifiers, and it has one",
+      ...below(
+        { names: [...NAMES, "URI:https://x.test/"] },
+        { constraints: { permitted: ["RID:1.2.3", "DNS:localhost"] } },
+      ),
+    },
   ];
 }
 
@@ -335,6 +357,7 @@ function constraints() {
 function dates() {
   const past = { until: "20210101000000Z" };
   const future = { from: "20480101000000Z" };
+  const itself = certificate(named("itself"), { names: NAMES, ...past });
   return [
     { title: "expired", ...below(past) },
     { title: "not yet valid", ...below(future) },
@@ -343,10 +366,7 @@ function dates() {
     { title: "a root that is not yet valid", ...below({}, future) },
     { title: "between, expired", ...twoBelow(past) },
     { title: "expired, its root not listed", leaf: server(root(), past) },
-    { title: "listed itself, expired", ...(() => {
-      const leaf = certificate(named("itself"), { names: NAMES, ...past });
-      return { leaf, listed: [leaf] };
-    })() },
+    { title: "listed itself, expired", leaf: itself, listed: [itself] },
     { title: "expired, for another host", ...below({ ...past, names: ["DNS:other.test"] }) },
   ];
 }
@@ -388,7 +408,10 @@ function hosts() {
       leaf: certificate("localhost", { by: common }),
       listed: [common],
     },
-    { title: "many names", ...below({ names: [...Array(300).keys()].map((it) => `DNS:h${it}.test`).concat(NAMES) }) },
+    {
+      title: "many names",
+      ...below({ names: [...Array(300).keys()].map((it) => `DNS:h${it}.test`).concat(NAMES) }),
+    },
   ];
 }
 
