@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -19,16 +18,12 @@ use hyper::{
     },
 };
 use hyper_util::rt::TokioIo;
-use rustls::{
-    ClientConfig,
-    pki_types::{InvalidDnsNameError, ServerName},
-};
+use rustls::ClientConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
 };
 use tokio_rustls::TlsConnector;
-use url::Host;
 
 use super::{
     Target,
@@ -36,6 +31,7 @@ use super::{
     connect::{ConnectFailed, connect},
     fault::{Fault, Reason},
     resolver::Resolver,
+    tls,
 };
 
 /// Why there is no connection.
@@ -43,8 +39,8 @@ use super::{
 pub(super) enum OpenFailed {
     /// No socket.
     Connect(ConnectFailed),
-    /// A host name that no certificate can have.
-    Name(InvalidDnsNameError),
+    /// A host that no certificate can name.
+    Name,
     /// The handshake failed: TLS's reasons are inside.
     Tls(io::Error),
     /// No roots, for want of a thread to read them.
@@ -65,7 +61,7 @@ impl OpenFailed {
             Self::Connect(ConnectFailed::Unreachable { address, error }) => {
                 Fault::dialling(&error, address, origin, sent)
             }
-            Self::Name(error) => Fault::connecting(&error, origin, sent),
+            Self::Name => Fault::connecting(&NO_NAME, origin, sent),
             Self::Tls(error) | Self::Roots(error) => Fault::connecting(&error, origin, sent),
             Self::Http(error) => Fault::connecting(&error, origin, sent),
             Self::Lost => Fault::connecting(&LOST, origin, sent),
@@ -73,6 +69,7 @@ impl OpenFailed {
     }
 }
 
+const NO_NAME: Reason = Reason::new("the host is none that a certificate can name");
 const LOST: Reason = Reason::new("connecting ended without a result");
 
 /// A connection that carries one request at a time. Dropped, it is closed.
@@ -94,7 +91,8 @@ impl Connection {
         let tcp = tcp.map_err(OpenFailed::Connect)?;
         let stream: Box<dyn Stream> = match tls {
             Some(tls) => {
-                let name = server_name(&target.host()).map_err(OpenFailed::Name)?;
+                let host = target.url().host_str().unwrap_or_default();
+                let (tls, name) = tls::target(&tls, host).ok_or(OpenFailed::Name)?;
                 let secured = TlsConnector::from(tls).connect(name, tcp).await;
                 Box::new(secured.map_err(OpenFailed::Tls)?)
             }
@@ -141,14 +139,6 @@ impl Connection {
     pub fn made(&self) -> Instant {
         self.made
     }
-}
-
-fn server_name(host: &Host<&str>) -> Result<ServerName<'static>, InvalidDnsNameError> {
-    Ok(match *host {
-        Host::Ipv4(address) => ServerName::from(IpAddr::V4(address)),
-        Host::Ipv6(address) => ServerName::from(IpAddr::V6(address)),
-        Host::Domain(name) => ServerName::try_from(name.to_owned())?,
-    })
 }
 
 /// TCP, or TLS over it: one type, so that hyper's code is there once.
