@@ -8,12 +8,14 @@ pub mod client;
 mod coding;
 mod connection;
 pub mod fault;
+mod head;
 pub mod headers;
 mod pool;
 pub mod redirects;
 pub mod reply;
 mod resolver;
 pub mod tls;
+mod wire;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
