@@ -10,6 +10,7 @@ mod coding;
 mod connect;
 mod connection;
 pub mod fault;
+mod head;
 pub mod headers;
 mod keep_alive;
 mod pool;
@@ -17,6 +18,7 @@ pub mod redirects;
 pub mod reply;
 mod resolver;
 pub mod tls;
+mod wire;
 
 use std::sync::Arc;
 
