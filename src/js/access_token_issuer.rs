@@ -80,7 +80,7 @@ impl AccessTokenIssuerHandle {
         let issuer = self.issuer.clone();
         let now = config::now(now_ms);
         let job = move || outcome(|| sign(&issuer, claims.as_deref(), ttl_seconds, now));
-        runtime::spawn_signing(env, job, || Either::B(lost())).map(Either::A)
+        runtime::spawn_signing(env, job, || Either::B(lost()))
     }
 
     /// The payload as JSON.

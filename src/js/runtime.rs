@@ -17,12 +17,14 @@ use std::{
 
 use napi::{
     Env, Error, Status,
-    bindgen_prelude::{Function, JsObjectValue as _, Object, ToNapiValue},
+    bindgen_prelude::{Either, Function, JsObjectValue as _, Object, ToNapiValue},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
+use super::outcome::ErrorRecord;
 use crate::{
     auth::Io,
+    error::Key0Error,
     http::{Client, tls::TlsEnvironment},
     signing_pool::SigningPool,
 };
@@ -78,19 +80,24 @@ where
     Ok(promise)
 }
 
-/// A promise of what `job` gives on a thread of the signing pool, or of `lost()`.
+/// A promise of what `job` gives on a thread of the signing pool, or of `lost()`; a record where
+/// there is no thread.
 pub fn spawn_signing<T: ToNapiValue + Send + 'static>(
     env: &Env,
     job: impl FnOnce() -> T + Send + 'static,
     lost: fn() -> T,
-) -> napi::Result<Object<'_>> {
+) -> napi::Result<Either<Object<'_>, ErrorRecord>> {
     let signing = with(*env, |environment| environment.io.signing.clone())?;
+    let ready = match signing.ready() {
+        Ok(ready) => ready,
+        Err(lost) => return Ok(Either::B(Key0Error::internal(&lost.to_string()).into())),
+    };
     let (deferred, promise) = env.create_deferred()?;
-    signing.spawn(move || {
+    ready.spawn(move || {
         let value = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| lost());
         deferred.resolve(move |_| Ok(value));
     });
-    Ok(promise)
+    Ok(Either::A(promise))
 }
 
 fn with<T>(env: Env, read: impl FnOnce(&Environment) -> T) -> napi::Result<T> {
