@@ -12,7 +12,7 @@ use super::{
     runtime,
 };
 use crate::{
-    access_token_issuer::{AccessTokenIssuer, IssuerConfig},
+    access_token_issuer::{AccessTokenIssuer, IssuerConfig, SignError},
     error::ArgumentError,
     now::Now,
     secret::Secret,
@@ -58,7 +58,7 @@ impl AccessTokenIssuerHandle {
         ttl_seconds: Unknown<'_>,
         now_ms: f64,
     ) -> Outcome<String> {
-        outcome(|| {
+        outcome(|| -> Result<_, SignError> {
             let ttl_seconds = config::number("ttlSeconds", ttl_seconds)?;
             sign(&self.issuer, claims.as_deref(), ttl_seconds, config::now(now_ms))
         })
@@ -115,7 +115,7 @@ fn sign(
     claims: Option<&str>,
     ttl_seconds: f64,
     now: Now,
-) -> Result<String, ArgumentError> {
+) -> Result<String, SignError> {
     // `JSON.stringify` gives `undefined` for what is no value: no claims either.
     let token = issuer.sign(claims.unwrap_or("null"), ttl_seconds, now)?;
     Ok(token.expose().to_owned())

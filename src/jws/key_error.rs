@@ -79,8 +79,13 @@ impl From<KeyError> for ArgumentError {
 
 impl From<KeyError> for PlainError {
     fn from(error: KeyError) -> Self {
-        Self { message: error.to_string(), ..Self::default() }
+        Self { message: error.to_string(), code: Some(KeyError::CODE), ..Self::default() }
     }
+}
+
+impl KeyError {
+    /// What tells a fault of the service from one of its callers.
+    pub const CODE: &str = "ERR_KEY0_CONFIG";
 }
 
 impl Needed {
