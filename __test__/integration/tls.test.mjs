@@ -5,15 +5,19 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { issueFailed, rejectsWith } from "../support/errors.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { jsonOf } from "../support/process.mjs";
+import { needing } from "../support/programs.mjs";
 import { httpServer } from "../support/server.mjs";
 import { authority } from "../support/tls.mjs";
 import { python } from "./support/child.mjs";
 import { nginx, page } from "./support/nginx.mjs";
+
+const it = needing("nginx", "openssl", "python3");
+const itWithoutCertificate = needing("nginx", "python3");
 
 /** Prints what became of one URL by each exchange, and by `fetch`. */
 const CALLS = `
@@ -142,7 +146,7 @@ describe("a self-signed certificate", { concurrency: 2 }, () => {
 });
 
 describe("a URL with the wrong scheme", { concurrency: 2 }, () => {
-  it("https for a server that speaks http fails, nothing sent", async (t) => {
+  itWithoutCertificate("https for a server that speaks http fails, nothing sent", async (t) => {
     const backend = await httpServer(t, ANSWER);
     const { url, origin } = await nginx(t, backend.origin);
     const secure = (/** @type {string} */ of) => of.replace("http:", "https:");

@@ -351,7 +351,8 @@ mod tests {
         let nested = (0..5).fold(b"{}".to_vec(), |body, _| gzip(body));
         assert_eq!(decoded(nested, &["gzip, gzip, gzip, none, gzip", "gzip"]).unwrap(), b"{}");
         let error = named(&["gzip,".repeat(700).as_str()]).unwrap_err();
-        assert_eq!(error.to_string(), "it has more than 5 content codings");
+        let reason = "the answer has more than 5 content codings";
+        assert_eq!(Reason::from(&error).to_string(), reason);
     }
 
     #[test]
