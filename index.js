@@ -16,6 +16,8 @@ const {
   Key0Error,
   known,
   readable,
+  refused,
+  seekSdkClass,
   setKey0ErrorClass,
   told,
   unwrap,
@@ -115,6 +117,7 @@ function createRemoteTokenIssuer(config) {
     ),
   );
   const atCreation = environment();
+  seekSdkClass();
   return async (params) => {
     /** The caller's own error, of which only name and message cross into Rust. @type {unknown} */
     let thrown;
@@ -205,7 +208,7 @@ async function validateKey0Token(authHeader, config) {
 async function validateToken(authHeader, config) {
   const [secret] = read(config, "secret");
   const valid = binding.validateToken(authHeader, secret, Date.now());
-  return isRecord(valid) ? failed(valid) : JSON.parse(valid);
+  return isRecord(valid) ? refused(valid) : JSON.parse(valid);
 }
 
 /**
