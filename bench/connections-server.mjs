@@ -11,14 +11,14 @@ const [delayMs, keyFile, certFile] = process.argv.slice(2);
 let made = 0;
 let secured = 0;
 
-const secure = keyFile && { key: readFileSync(keyFile), cert: readFileSync(certFile) };
-const { createServer } = secure ? https : http;
 /** @type {http.RequestListener} */
 const answer = (request, response) => {
   request.resume();
   request.on("end", () => response.end('{"token":"key-1"}'));
 };
-const backend = createServer(secure || {}, answer);
+const backend = keyFile
+  ? https.createServer({ key: readFileSync(keyFile), cert: readFileSync(certFile) }, answer)
+  : http.createServer(answer);
 backend.on("connection", () => made++);
 backend.on("secureConnection", () => secured++);
 

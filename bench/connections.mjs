@@ -75,6 +75,7 @@ for (const scheme of ["http", "https"]) {
   );
   const [line] = await once(createInterface(server.stdout), "line");
   const [direct, delayed, control] = JSON.parse(line);
+  /** @returns {Promise<any>} */
   const counted = async () => (await fetch(`http://127.0.0.1:${control}/`)).json();
   for (const [port, delay, calls] of [
     [direct, 0, CALLS],

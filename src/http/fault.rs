@@ -339,7 +339,7 @@ mod tests {
         let inside = io::Error::other(Reason::new("the answer does not end"));
         assert_eq!(Reason::of(&inside).to_string(), "the answer does not end");
         let library = io::Error::other(rustls::Error::General("10.0.0.5".to_owned()));
-        assert_eq!(Reason::of(&library).to_string(), "TLS failed (EPROTO)");
+        assert_eq!(Reason::of(&library).to_string(), "the handshake failed (EPROTO)");
     }
 
     #[cfg(unix)]
