@@ -13,6 +13,7 @@ pub mod fault;
 mod head;
 pub mod headers;
 mod keep_alive;
+mod lookup_threads;
 mod pool;
 pub mod redirects;
 pub mod reply;
