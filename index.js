@@ -17,6 +17,8 @@ const {
   known,
   nameAndMessage,
   readable,
+  refused,
+  seekSdkClass,
   setKey0ErrorClass,
   unwrap,
 } = require("./lib/errors.js");
@@ -119,6 +121,7 @@ function createRemoteTokenIssuer(config) {
     ),
   );
   issuer.prepare(environment());
+  seekSdkClass();
   return async (params) => {
     /** What the caller's code threw: only its name and message cross into Rust. @type {unknown} */
     let thrown;
@@ -206,7 +209,7 @@ async function validateKey0Token(authHeader, config) {
 async function validateToken(authHeader, config) {
   const [secret] = read(config, "secret");
   const valid = binding.validateToken(authHeader, secret, Date.now());
-  return isRecord(valid) ? failed(valid) : JSON.parse(valid);
+  return isRecord(valid) ? refused(valid) : JSON.parse(valid);
 }
 
 /**

@@ -7,15 +7,12 @@
  */
 
 const { text, toCause, UNREADABLE } = require("./causes.js");
-const { findSdkClass } = require("./sdk.js");
+const { sdkSearch } = require("./sdk.js");
 
 /** The SDK's class, once it is known. @type {Function | undefined} */
 let sdkClass;
 
-/** What failures wait for, once the first one has begun to look. @type {Promise<void> | undefined} */
-let search;
-
-let isSought = false;
+const search = sdkSearch(() => sdkClass !== undefined, setKey0ErrorClass);
 
 class Key0Error extends Error {
   /**
@@ -99,19 +96,22 @@ async function failed(record, reason) {
 }
 
 /**
+ * The same of a token that a validator refused.
+ * @param {ErrorRecord} record
+ * @returns {Promise<never>}
+ */
+async function refused(record) {
+  const error = toError(record);
+  await known(error, true);
+  throw error;
+}
+
+/**
  * Settles once the SDK's class was looked for, where that makes a difference to the error.
  * @param {unknown} error
  */
-async function known(error) {
-  if (!inherits(error, Key0Error.prototype)) return;
-  if (!isSought && sdkClass === undefined) {
-    isSought = true;
-    search = findSdkClass((ErrorClass) => {
-      // Named by hand in the meantime, it is the right one.
-      if (sdkClass === undefined) setKey0ErrorClass(ErrorClass);
-    });
-  }
-  await search;
+async function known(error, isRefusal = false) {
+  if (inherits(error, Key0Error.prototype)) await search.atFailure(isRefusal);
 }
 
 /**
@@ -186,6 +186,8 @@ module.exports = {
   known,
   nameAndMessage,
   readable,
+  refused,
+  seekSdkClass: search.begin,
   setKey0ErrorClass,
   unwrap,
 };

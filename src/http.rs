@@ -10,13 +10,16 @@ mod coding;
 mod connect;
 mod connection;
 pub mod fault;
+mod head;
 pub mod headers;
 mod keep_alive;
+mod lookup_threads;
 mod pool;
 pub mod redirects;
 pub mod reply;
 mod resolver;
 pub mod tls;
+mod wire;
 
 use std::sync::Arc;
 

@@ -5,10 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { it as anywhere, describe } from "node:test";
 import { endedWell, jsonOf, runScript } from "../support/process.mjs";
+import { needing } from "../support/programs.mjs";
 import { closedPort, httpServer, reply } from "../support/server.mjs";
 import { authority } from "../support/tls.mjs";
+
+const it = needing("openssl");
 
 /** Prints what became of a call to each URL of its arguments, as JSON, line by line. */
 const CALLS = `
@@ -155,7 +158,7 @@ describe("the environment", { concurrency: 2 }, () => {
     }
   });
 
-  it("is not warned about where no call is made over TLS", async (t) => {
+  anywhere("is not warned about where no call is made over TLS", async (t) => {
     const server = await httpServer(t);
     assert.deepEqual(await call(server.url, OFF), { token: "t" });
   });
@@ -233,13 +236,13 @@ describe("https and http", { concurrency: 2 }, () => {
     assert.equal(plain.connections(), 0);
   });
 
-  it("https to a server that speaks http is a network error, nothing sent", async (t) => {
+  anywhere("https to a server that speaks http is a network error, nothing sent", async (t) => {
     const server = await httpServer(t);
     isRefused(await call(server.url.replace("http:", "https:")), /./);
     assert.equal(server.requests.length, 0);
   });
 
-  it("https to a closed port is refused as http is", async () => {
+  anywhere("https to a closed port is refused as http is", async () => {
     isRefused(await call(`https://127.0.0.1:${await closedPort()}/`), /^ECONNREFUSED$/);
   });
 
@@ -260,7 +263,7 @@ describe("https and http", { concurrency: 2 }, () => {
 });
 
 describe("a proxy in the environment", () => {
-  it("changes nothing", async (t) => {
+  anywhere("changes nothing", async (t) => {
     const dead = `http://127.0.0.1:${await closedPort()}`;
     const names = [
       "HTTP_PROXY",

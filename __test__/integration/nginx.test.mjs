@@ -7,13 +7,16 @@ import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { rejectsWith } from "../support/errors.mjs";
 import { EXCHANGES, ISSUER } from "../support/exchanges.mjs";
 import { PAYMENT } from "../support/payment.mjs";
+import { needing } from "../support/programs.mjs";
 import { httpServer, reply } from "../support/server.mjs";
 import { nginx, page } from "./support/nginx.mjs";
+
+const it = needing("nginx", "python3");
 
 describe("nginx whose backend is down", { concurrency: 2 }, () => {
   for (const exchange of EXCHANGES) {

@@ -1,12 +1,16 @@
 // @ts-check
 /** A backend in Python, in a process of its own: its redirects, its framing, its JSON. */
 import assert from "node:assert/strict";
-import { after, beforeEach, describe, it } from "node:test";
+import { after, beforeEach, describe } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
+import { absence } from "../../scripts/system.mjs";
 import { issueFailed, rejectsWith } from "../support/errors.mjs";
 import { PAYMENT } from "../support/payment.mjs";
+import { needing } from "../support/programs.mjs";
 import { python } from "./support/child.mjs";
 
+const IS_SKIPPED = absence("python3") !== false;
+const it = needing("python3");
 const BODY = JSON.stringify(PAYMENT);
 
 /**
@@ -28,8 +32,8 @@ async function backend(protocol) {
 }
 
 for (const protocol of /** @type {const} */ (["HTTP/1.0", "HTTP/1.1"])) {
-  const { origin, issue, seen } = await backend(protocol);
-  beforeEach(seen);
+  const { origin, issue, seen } = IS_SKIPPED ? /** @type {any} */ ({}) : await backend(protocol);
+  if (!IS_SKIPPED) beforeEach(seen);
 
   describe(`a Python backend that speaks ${protocol} and wants a slash at the end`, () => {
     for (const [framework, status] of Object.entries({ starlette: 307, werkzeug: 308 })) {

@@ -8,6 +8,7 @@ import { createRemoteTokenIssuer } from "../../index.mjs";
 import { issueFailed, rejectsWith } from "../support/errors.mjs";
 import { gate } from "../support/gate.mjs";
 import { PAYMENT } from "../support/payment.mjs";
+import { needing } from "../support/programs.mjs";
 import { httpServer, reply } from "../support/server.mjs";
 import { authority } from "../support/tls.mjs";
 import { FRAMEWORKS } from "./support/backends.mjs";
@@ -31,7 +32,7 @@ for (const [framework, serve] of Object.entries(FRAMEWORKS)) {
 
 describe("a connection that no request took", () => {
   // A call that finds no idle connection makes one, and takes another that becomes free before.
-  it("is closed with the call that began it", { timeout: 5_000 }, async (t) => {
+  needing("openssl")("is closed with the call that began it", { timeout: 5_000 }, async (t) => {
     const ca = authority(t);
     const { NODE_EXTRA_CA_CERTS } = process.env;
     process.env.NODE_EXTRA_CA_CERTS = ca.file;

@@ -112,8 +112,8 @@ export async function open(header, id) {
 }
 
 /** A caller's fault is 401; ours, a key that cannot be used, is 500. @param {any} error */
-function refused({ message }) {
-  const isOurs = /requires|is not usable/.test(message);
+function refused({ code, message }) {
+  const isOurs = code === "ERR_KEY0_CONFIG";
   return { status: isOurs ? 500 : 401, body: { error: message } };
 }
 

@@ -1,6 +1,6 @@
 //! Why no answer came, or not the whole of it: in words of our own, with Node's name for it.
 
-use std::{borrow::Cow, error::Error, fmt, io, net::SocketAddr, time::Duration};
+use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
 use super::tls;
 use crate::{
@@ -237,12 +237,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<Reason> {
         return Some(*reason);
     }
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        let words = match tls::reason(error) {
-            Cow::Borrowed(words) => words,
-            // A library's words, which may hold anything.
-            Cow::Owned(_) => "TLS failed",
-        };
-        return Some(Reason::coded(words, tls::node_code(error)));
+        return Some(Reason::coded(tls::reason(error), tls::node_code(error)));
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
         // Another error travels inside one, and `source()` steps over it.
@@ -350,7 +345,7 @@ mod tests {
         let inside = io::Error::other(Reason::new("the answer does not end"));
         assert_eq!(Reason::of(&inside).to_string(), "the answer does not end");
         let library = io::Error::other(rustls::Error::General("10.0.0.5".to_owned()));
-        assert_eq!(Reason::of(&library).to_string(), "TLS failed (EPROTO)");
+        assert_eq!(Reason::of(&library).to_string(), "the handshake failed (EPROTO)");
     }
 
     #[cfg(unix)]

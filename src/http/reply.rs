@@ -1,18 +1,21 @@
 //! An answer, bounded: at most 1 MiB of a 2xx, at most 64 KiB of anything else, read and decoded.
 
-use std::{fmt, future::poll_fn, pin::Pin, time::Duration};
+use std::{error::Error as _, fmt, future::poll_fn, io, pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{
     Fault,
-    coding::{self, Unreadable},
+    coding::{Codings, Unreadable},
 };
-use crate::redact::{Excerpt, Redactor};
+use crate::{
+    json,
+    redact::{Excerpt, Redactor},
+};
 
 /// What came back, as far as it came.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +24,7 @@ pub struct Reply {
     pub status: u16,
     /// Where a 301, 302, 303, 307 or 308 leads; such an answer's body is not read.
     pub location: Option<String>,
-    /// The body as text: UTF-8 with U+FFFD for what is not, without one leading byte order mark.
+    /// The body as text: UTF-8 with U+FFFD for what is not, without a leading byte order mark.
     pub text: String,
     /// The value of `Content-Type`, empty for none.
     pub content_type: String,
@@ -77,18 +80,19 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
         let reply = Reply { status, location: Some(location), ..Reply::default() };
         return (reply, drain(incoming).await);
     }
-    let codings = coding::codings(&head.headers);
+    let codings = Codings::of(&head.headers);
     let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let content_type = String::from_utf8_lossy(content_type.unwrap_or_default()).into_owned();
     let limit = limit(status);
-    let success = (200..300).contains(&status);
     let mut body = Vec::new();
     let mut broken = None;
+    let mut is_reset = false;
     let whole = loop {
         match chunk(&mut incoming).await {
             None => break true,
             Some(Ok(chunk)) => body.extend_from_slice(&chunk),
             Some(Err(error)) => {
+                is_reset = resets(&error);
                 broken = Some(Fault::inside_answer(&error, origin));
                 break false;
             }
@@ -99,17 +103,39 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
             break false;
         }
     };
-    match coding::decode(&body, &codings, limit) {
-        Ok(decoded) => body = decoded,
-        Err((why, decoded)) => {
-            broken = broken.or_else(|| Some(Fault::unreadable(&why, origin)));
-            // Of a failure whatever came is quoted.
-            if !success && !decoded.is_empty() {
-                body = decoded;
-            }
-        }
+    let decoded = match codings {
+        Ok(codings) if codings.are_doubtful && is_whole(&text(&body)) => Ok(body),
+        Ok(codings) => codings.decode(body, limit).await,
+        Err(why) => Err((why, body)),
+    };
+    let body = decoded.unwrap_or_else(|(why, body)| {
+        broken.get_or_insert_with(|| Fault::unreadable(&why, origin));
+        body
+    });
+    let text = text(&body);
+    if is_reset && ends_with_its_connection(&head.headers) && is_whole(&text) {
+        broken = None;
     }
-    (Reply { status, location: None, text: text(&body), content_type, broken }, whole)
+    (Reply { status, location: None, text, content_type, broken }, whole)
+}
+
+/// Whether nothing else tells the end of the body (RFC 9112 §6.3).
+fn ends_with_its_connection(headers: &HeaderMap) -> bool {
+    ![header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+        .iter()
+        .any(|name| headers.contains_key(name))
+}
+
+/// Whether `error` is a reset. A server that closes without having read everything sends one in
+/// place of its end, and `fetch` takes it for that.
+fn resets(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::ConnectionReset)
+}
+
+/// Whether nothing can be missing: an object ends with its brace.
+fn is_whole(text: &str) -> bool {
+    json::pick(text, []).is_ok_and(|object| object.is_some())
 }
 
 /// Reads the body of a redirect, where that is quickly done: its connection can be used again.
@@ -153,9 +179,10 @@ fn redirects(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// `body` as `Response.text()` gives it.
+/// `body` as `Response.text()` gives it: Node's drops two byte order marks.
 fn text(body: &[u8]) -> String {
-    String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).into_owned()
+    let without = |body| <[u8]>::strip_prefix(body, b"\xef\xbb\xbf").unwrap_or(body);
+    String::from_utf8_lossy(without(without(body))).into_owned()
 }
 
 /// In bytes.
@@ -168,9 +195,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_loses_one_byte_order_mark() {
+    fn text_loses_two_byte_order_marks() {
         assert_eq!(text(b"\xef\xbb\xbf{}"), "{}");
-        assert_eq!(text(b"\xef\xbb\xbf\xef\xbb\xbf{}"), "\u{feff}{}");
+        assert_eq!(text(&[b"\xef\xbb\xbf".repeat(2), b"{}".to_vec()].concat()), "{}");
+        assert_eq!(text(&[b"\xef\xbb\xbf".repeat(3), b"{}".to_vec()].concat()), "\u{feff}{}");
         assert_eq!(text(b"\xe4"), "\u{fffd}");
     }
 }

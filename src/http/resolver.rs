@@ -16,20 +16,21 @@ use std::{
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use tokio::{
     select,
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     time::{Instant, sleep_until},
 };
 
-use super::fault::Reason;
+use super::{
+    fault::Reason,
+    lookup_threads::{Thread, Threads},
+};
 use crate::lock::lock;
 
 /// Asks the system for names. Clones share the lookups and the threads.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Resolver {
     names: Arc<Mutex<Names>>,
-    threads: Arc<Semaphore>,
-    /// For names that have been found before, so that silent ones do not hold them up.
-    reserved: Arc<Semaphore>,
+    threads: Arc<Threads>,
 }
 
 #[derive(Default)]
@@ -110,10 +111,9 @@ impl Resolver {
         let mut joined = self.join(name);
         let (number, mut due) = (joined.number, joined.due);
         loop {
-            let threads = joined.threads.clone();
             let turn = async {
                 sleep_until(due).await;
-                threads.acquire_owned().await
+                self.threads.one(joined.is_known).await
             };
             let is_over = |looked: &Looked| looked.of(number).is_some();
             select! {
@@ -122,8 +122,7 @@ impl Resolver {
                     let result = over.ok().and_then(|looked| looked.of(number));
                     return result.unwrap_or(Err(LookupFailed::lost()));
                 }
-                // The semaphores are never closed.
-                Ok(thread) = turn => due = self.begin(name, thread, &look_up)?,
+                thread = turn => due = self.begin(name, thread, &look_up)?,
             }
         }
     }
@@ -131,7 +130,6 @@ impl Resolver {
     fn join<'a>(&'a self, name: &'a str) -> Joined<'a> {
         let mut names = lock(&self.names);
         let is_known = names.found.contains(name);
-        let threads = if is_known { &self.reserved } else { &self.threads };
         let now = Instant::now();
         let lookups = names.under_way.entry(name.to_owned()).or_insert_with(|| UnderWay {
             looked: watch::Sender::new(Looked::Nothing),
@@ -145,7 +143,7 @@ impl Resolver {
             looked: lookups.looked.subscribe(),
             number: lookups.started + u32::from(lookups.due <= now),
             due: lookups.due,
-            threads: threads.clone(),
+            is_known,
         }
     }
 
@@ -153,7 +151,7 @@ impl Resolver {
     fn begin(
         &self,
         name: &str,
-        thread: OwnedSemaphorePermit,
+        thread: Thread,
         look_up: &impl LookUp,
     ) -> Result<Instant, LookupFailed> {
         let mut names = lock(&self.names);
@@ -184,14 +182,14 @@ impl Resolver {
         name: String,
         number: u32,
         sender: watch::Sender<Looked>,
-        permit: OwnedSemaphorePermit,
+        thread: Thread,
         look_up: impl LookUp,
     ) -> io::Result<()> {
         let names = self.names.clone();
         let run = move || {
             let result =
                 catch_unwind(AssertUnwindSafe(look_up)).unwrap_or(Err(LookupFailed::lost()));
-            drop(permit);
+            drop(thread);
             let mut names = lock(&names);
             if result.is_ok() {
                 names.remember(&name);
@@ -230,16 +228,6 @@ impl Names {
     }
 }
 
-impl Default for Resolver {
-    fn default() -> Self {
-        Self {
-            names: Arc::default(),
-            threads: Arc::new(Semaphore::new(MOST_THREADS - RESERVED_THREADS)),
-            reserved: Arc::new(Semaphore::new(RESERVED_THREADS)),
-        }
-    }
-}
-
 /// A call among those that wait for a name. The last one that leaves before a lookup has begun
 /// takes the name with it.
 struct Joined<'a> {
@@ -250,8 +238,8 @@ struct Joined<'a> {
     number: u32,
     /// When there will be another.
     due: Instant,
-    /// Where it runs.
-    threads: Arc<Semaphore>,
+    /// Whether the name has been found before.
+    is_known: bool,
 }
 
 impl Drop for Joined<'_> {
@@ -289,10 +277,6 @@ fn patience(number: u32) -> Duration {
 
 /// Many times what a lookup takes.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Over all names: each silent one holds a thread for as long as the system's own patience.
-const MOST_THREADS: usize = 64;
-/// Of those, for names that have been found before.
-const RESERVED_THREADS: usize = 16;
 /// A service calls a handful of names; beyond this many it is not a service that calls names again.
 const MOST_FOUND: usize = 256;
 
@@ -369,7 +353,7 @@ mod tests {
 
     // D24
     #[tokio::test]
-    async fn silent_names_take_48_threads_and_hold_up_none_that_was_found_before() {
+    async fn silent_names_take_a_bounded_number_of_threads_and_hold_up_no_other() {
         let resolver = Resolver::default();
         let found = || resolver.shared("found", || Ok(address(1)));
         assert_eq!(found().await, Ok(address(1)));
@@ -386,11 +370,12 @@ mod tests {
             let call = async move { resolver.shared(&name.to_string(), look_up).await };
             calls.push(tokio::spawn(call));
         }
-        while resolver.threads.available_permits() > 0 {
+        while lock(&resolver.names).under_way.len() < 400 || resolver.threads.free() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(lock(&resolver.names).under_way.len(), 400);
         assert_eq!(found().await, Ok(address(1)));
+        // A name that is asked for now is found all the same.
+        assert_eq!(resolver.shared("other", || Ok(address(2))).await, Ok(address(2)));
         // Those whose callers leave before a lookup has begun are forgotten.
         for call in &calls {
             call.abort();
@@ -398,7 +383,7 @@ mod tests {
         for call in calls {
             assert!(call.await.is_err());
         }
-        assert_eq!(lock(&resolver.names).under_way.len(), MOST_THREADS - RESERVED_THREADS);
+        assert!(lock(&resolver.names).under_way.len() < 60);
         drop(silence);
     }
 

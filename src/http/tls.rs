@@ -2,11 +2,22 @@
 
 use std::sync::Arc;
 
-use rustls::{ClientConfig, ConfigBuilder, WantsVerifier, WantsVersions, crypto::aws_lc_rs};
+use rustls::{
+    ClientConfig, ConfigBuilder, WantsVerifier, WantsVersions, crypto::aws_lc_rs,
+    pki_types::ServerName,
+};
 
 pub(super) use shared_config::SharedConfig;
 pub use verdict::{node_code, reason};
 
+mod alerts;
+mod certificate;
+mod chain;
+mod constraints;
+mod der;
+mod host;
+mod name;
+mod pem;
 mod shared_config;
 mod trust;
 mod verdict;
@@ -62,6 +73,22 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     (config, warnings)
+}
+
+/// Whom to shake hands with at `host`, as a URL has it, and with which configuration; None for what
+/// is no host of this world.
+#[must_use]
+pub fn target(
+    config: &Arc<ClientConfig>,
+    host: &str,
+) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
+    let (name, told) = host::server_name(host)?;
+    if told {
+        return Some((config.clone(), name));
+    }
+    let mut config = ClientConfig::clone(config);
+    config.enable_sni = false;
+    Some((Arc::new(config), name))
 }
 
 type Builder<State> = ConfigBuilder<ClientConfig, State>;

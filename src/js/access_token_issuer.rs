@@ -8,11 +8,11 @@ use napi_derive::napi;
 
 use super::{
     config,
-    outcome::{Outcome, lost, outcome},
+    outcome::{ErrorRecord, Outcome, lost, outcome},
     runtime,
 };
 use crate::{
-    access_token_issuer::{AccessTokenIssuer, IssuerConfig},
+    access_token_issuer::{AccessTokenIssuer, IssuerConfig, SignError},
     error::ArgumentError,
     now::Now,
     secret::Secret,
@@ -58,7 +58,7 @@ impl AccessTokenIssuerHandle {
         ttl_seconds: Unknown<'_>,
         now_ms: f64,
     ) -> Outcome<String> {
-        outcome(|| {
+        outcome(|| -> Result<_, SignError> {
             let ttl_seconds = config::number("ttlSeconds", ttl_seconds)?;
             sign(&self.issuer, claims.as_deref(), ttl_seconds, config::now(now_ms))
         })
@@ -72,10 +72,10 @@ impl AccessTokenIssuerHandle {
         claims: Option<String>,
         ttl_seconds: Unknown<'_>,
         now_ms: f64,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+    ) -> napi::Result<Either<Object<'env>, ErrorRecord>> {
         let ttl_seconds = match config::number("ttlSeconds", ttl_seconds) {
             Ok(ttl_seconds) => ttl_seconds,
-            Err(error) => return Ok(Either::B(Either::B(error.into()))),
+            Err(error) => return Ok(Either::B(error.into())),
         };
         let issuer = self.issuer.clone();
         let now = config::now(now_ms);
@@ -115,7 +115,7 @@ fn sign(
     claims: Option<&str>,
     ttl_seconds: f64,
     now: Now,
-) -> Result<String, ArgumentError> {
+) -> Result<String, SignError> {
     // `JSON.stringify` gives `undefined` for what is no value: no claims either.
     let token = issuer.sign(claims.unwrap_or("null"), ttl_seconds, now)?;
     Ok(token.expose().to_owned())

@@ -5,7 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
-use crate::error::{ArgumentError, ArgumentErrorKind, Cause, Key0Error, PlainError, Syscall};
+use crate::{
+    access_token_issuer::SignError,
+    error::{ArgumentError, ArgumentErrorKind, Cause, Key0Error, PlainError, Syscall},
+};
 
 /// A value or a record.
 pub type Outcome<T> = Either<T, ErrorRecord>;
@@ -77,6 +80,15 @@ impl From<ArgumentError> for ErrorRecord {
             ArgumentErrorKind::Plain => "Error",
         };
         Self { error: class, message: error.to_string(), ..Self::default() }
+    }
+}
+
+impl From<SignError> for ErrorRecord {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::Argument(error) => error.into(),
+            internal => Key0Error::internal(&internal.to_string()).into(),
+        }
     }
 }
 

@@ -22,8 +22,10 @@ use napi::{
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
+use super::outcome::ErrorRecord;
 use crate::{
     auth::Io,
+    error::Key0Error,
     http::{Client, Resolver, tls::TlsEnvironment},
     signing_pool::SigningPool,
 };
@@ -83,17 +85,24 @@ where
     Ok(Either::A(promise))
 }
 
-/// A promise of what `job` gives on a thread of the signing pool, or of `lost()`.
+/// A promise of what `job` gives on a thread of the signing pool, or of `lost()`; a record where
+/// there is no thread.
 pub fn spawn_signing<T: ToNapiValue + Send + 'static>(
     env: &Env,
     job: impl FnOnce() -> T + Send + 'static,
     lost: fn() -> T,
-) -> napi::Result<Either<Object<'_>, T>> {
-    let Ok(signing) = with(*env, |environment| environment.io.signing.clone()) else {
-        return Ok(Either::B(lost()));
+) -> napi::Result<Either<Object<'_>, ErrorRecord>> {
+    let internal = |why: String| Ok(Either::B(Key0Error::internal(&why).into()));
+    let signing = match with(*env, |environment| environment.io.signing.clone()) {
+        Ok(signing) => signing,
+        Err(error) => return internal(error.to_string()),
+    };
+    let ready = match signing.ready() {
+        Ok(ready) => ready,
+        Err(lost) => return internal(lost.to_string()),
     };
     let (deferred, promise) = env.create_deferred()?;
-    signing.spawn(move || {
+    ready.spawn(move || {
         let value = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| lost());
         deferred.resolve(move |_| Ok(value));
     });
