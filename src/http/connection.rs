@@ -50,7 +50,8 @@ impl Connection {
         let stream: Box<dyn Stream> = match tls {
             Some(tls) => {
                 let host = url.host_str().unwrap_or_default();
-                let (tls, name) = tls::target(&tls, host).ok_or("no name for a host")?;
+                let (tls, name) =
+                    tls::target(&tls, host).ok_or("the host's name is too long for TLS")?;
                 Box::new(TlsConnector::from(tls).connect(name, tcp).await?)
             }
             None => Box::new(tcp),

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, WantsVersions, crypto::aws_lc_rs,
+    ClientConfig, ConfigBuilder, WantsVerifier, WantsVersions, crypto::aws_lc_rs,
     pki_types::ServerName,
 };
 
+use trust::Trust;
 pub use verdict::{node_code, reason};
+use verifier::Verifier;
 
 mod alerts;
 mod certificate;
@@ -46,26 +48,27 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
         warnings.push(UNVERIFIED.to_owned());
         None
     } else {
-        Some(trust::Trust::read(environment, &mut warnings))
+        Some(Trust::read(environment, &mut warnings))
     };
-    let provider = aws_lc_rs::default_provider();
-    let verifier =
-        verifier::Verifier { trust, algorithms: provider.signature_verification_algorithms };
-    let mut config = both_versions(ClientConfig::builder_with_provider(Arc::new(provider)))
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    (config, warnings)
+    (verified_by(trust), warnings)
 }
 
 /// A configuration for what is not TLS.
 #[must_use]
 pub fn trusting_nobody() -> ClientConfig {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    both_versions(ClientConfig::builder_with_provider(provider))
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth()
+    verified_by(Some(Trust::default()))
+}
+
+/// A configuration that trusts these; everybody where there are none.
+fn verified_by(trust: Option<Trust>) -> ClientConfig {
+    let provider = aws_lc_rs::default_provider();
+    let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
+    let mut config = both_versions(ClientConfig::builder_with_provider(Arc::new(provider)))
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
 }
 
 /// Whom to shake hands with at `host`, as a URL has it, and with which configuration; None for what
