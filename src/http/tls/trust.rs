@@ -256,7 +256,7 @@ mod tests {
 
         let algorithms = rustls::crypto::aws_lc_rs::default_provider();
         let algorithms = algorithms.signature_verification_algorithms.all;
-        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_hours(500_000));
         let taken = |der: &[u8]| {
             Certificate::parse(der).is_some_and(|certificate| {
                 let end_entity = CertificateDer::from(der);
