@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The same servers, called by Node's `fetch` and by the addon: where they differ, the page for those
- * who come from `fetch` says so, and why.
+ * The same servers, called by Node's `fetch` and by the addon: where they differ,
+ * `docs/migrating.md` says so, and why.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -56,7 +56,7 @@ after(() => {
 });
 
 describe("the same servers, called by fetch and by the addon", { skip }, () => {
-  it("differ as the page for those who come from fetch says", async (t) => {
+  it("differ only where docs/migrating.md says so", async (t) => {
     const all = kinds().filter(({ host = "localhost" }) => unshare || !host.endsWith(".test"));
     const listed = all.flatMap(({ listed = [] }) => listed.map(({ pem }) => pem)).join("");
     const written = files();

@@ -441,7 +441,8 @@ export function files() {
   const crlf = text.replaceAll("\n", "\r\n");
   const { key } = certificate("some");
   const label = (/** @type {string} */ name) => pem(der, name);
-  const oneLine = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----`;
+  const lines = text.trim().split("\n");
+  const oneLine = [lines[0], lines.slice(1, -1).join(""), lines.at(-1)].join("\n");
   const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   /** @type {[string, string | Buffer][]} */
   const written = [

@@ -192,7 +192,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Refuses a `signature` of `message` that is not that of `key`, a `SubjectPublicKeyInfo`, by any of
+/// Refuses a `signature` of `message` that `key`, a `SubjectPublicKeyInfo`, has made by none of
 /// these.
 pub(super) fn check_signature<'b>(
     key: &[u8],

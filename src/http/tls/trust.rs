@@ -178,9 +178,9 @@ fn sequence(content: &[u8]) -> Vec<u8> {
     [&[0x30, 0x82, high, low], content].concat()
 }
 
-/// As many signatures are looked at for one server: a few hundredths of a second, whatever it sends.
-/// A way of ten certificates needs eleven; each of several CAs with one name needs one more, where
-/// no key identifiers tell them apart.
+/// How many signatures are verified for one server at most: some hundredths of a second, whatever it
+/// sends. A chain of ten certificates needs nine, and CAs of one name without key identifiers need
+/// one each.
 const SIGNATURES: usize = 256;
 
 /// Debian and Alpine, Fedora and RHEL, SUSE, Alpine's and others' old place.
