@@ -22,7 +22,9 @@ const mayHide =
   spawnSync("unshare", ["-m", "mount", "--bind", "/dev/null", "/dev/null"]).status === 0;
 const isDebian = existsSync("/usr/bin/apt-get");
 const skip =
-  mayHide && isDebian && process.getuid?.() === 0 ? false : "root may make a namespace on Debian";
+  process.env.CI || (mayHide && isDebian && process.getuid?.() === 0)
+    ? false
+    : "root may make a namespace on Debian";
 
 /** The files that a shell could take for these programs, where there are any. */
 function files(/** @type {string[]} */ names) {
