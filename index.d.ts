@@ -330,7 +330,7 @@ export type Key0ErrorCode =
   | "INTERNAL_ERROR";
 
 /**
- * A failed call. Where the SDK is installed, its class is found at the first failure: then errors of
+ * A failed call. Where the SDK is installed, its class is found by itself: then errors of
  * this package, earlier ones too, are instances of both, and errors of that class pass
  * `instanceof Key0Error`.
  */
@@ -363,9 +363,10 @@ export class Key0Error extends Error {
 }
 
 /**
- * Names the SDK's `Key0Error` where it cannot be found by itself: in a bundle, or under another
- * package name. Errors of this package, earlier ones included, are instances of it from then on.
- * Another class replaces the first. The entry `@key0ai/native/key0` does the same.
+ * Names the SDK's `Key0Error` where it cannot be found by itself: in a bundle, under another package
+ * name, or where this runtime cannot load the SDK. Errors of this package, earlier ones included, are
+ * instances of it from then on. Another class replaces the first. In a bundle that holds SDK and
+ * addon the entry `@key0ai/native/key0` does the same.
  *
  * @throws TypeError for what is no error class, for `Error`, and for this package's own class or
  * one derived from it; nothing is changed then

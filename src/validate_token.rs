@@ -6,6 +6,7 @@ use crate::{
     fault_injection,
     json::{self, Value},
     jws::{Algorithm, KeyError, Rejection, VerifyingKey},
+    message::Message,
     now::Now,
     secret::Secret,
 };
@@ -69,9 +70,9 @@ pub fn validate_token(
     secret: Option<&Secret>,
     now: Now,
 ) -> Result<String, Key0Error> {
-    let refuse = |code, message: &str, cause| Key0Error {
+    let refuse = |code, message: &'static str, cause| Key0Error {
         code,
-        message: message.to_owned(),
+        message: message.into(),
         http_status: 401,
         cause,
     };
@@ -89,16 +90,11 @@ pub fn validate_token(
 /// No buyer's fault: every buyer would be refused.
 fn unusable_secret(error: KeyError) -> Key0Error {
     let message = match error {
-        KeyError::Missing(_) => "secret is not usable: there is none".to_owned(),
-        KeyError::Unusable(..) => error.to_string(),
+        KeyError::Missing(_) => "secret is not usable: there is none".into(),
+        KeyError::Unusable(..) => Message::new("").with(error),
     };
-    let (reason, code) = (error.to_string(), Some(KeyError::CODE));
-    Key0Error {
-        code: Code::InternalError,
-        message,
-        http_status: 500,
-        cause: Some(Cause { message: reason, code, ..Cause::default() }),
-    }
+    let cause = Some(Cause { code: Some(KeyError::CODE), ..Cause::new(error) });
+    Key0Error { code: Code::InternalError, message, http_status: 500, cause }
 }
 
 fn plain(message: &str, code: &'static str) -> PlainError {
@@ -155,13 +151,12 @@ mod tests {
         plain(message, "ERR_KEY0_CONFIG")
     }
 
-    fn unusable(message: &str, reason: &str) -> Key0Error {
-        let (reason, code) = (reason.to_owned(), Some("ERR_KEY0_CONFIG"));
+    fn unusable(message: &'static str, reason: &str) -> Key0Error {
         Key0Error {
             code: Code::InternalError,
-            message: message.to_owned(),
+            message: message.into(),
             http_status: 500,
-            cause: Some(Cause { message: reason, code, ..Cause::default() }),
+            cause: Some(Cause { code: Some("ERR_KEY0_CONFIG"), ..Cause::new(reason) }),
         }
     }
 
@@ -191,7 +186,7 @@ mod tests {
                 validate_token(header, None, at(NOW)),
                 Err(Key0Error {
                     code: Code::InvalidRequest,
-                    message: message.to_owned(),
+                    message: message.into(),
                     http_status: 401,
                     cause: None,
                 }),

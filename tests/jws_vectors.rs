@@ -144,7 +144,7 @@ fn validate_token_takes_each_vector_as_it_says() {
         };
         let given = given.map_err(|Key0Error { code, message, http_status, cause, .. }| {
             let reason = cause.and_then(|cause: Cause| cause.code).unwrap_or_default();
-            (code, message, http_status, reason)
+            (code, String::from(message), http_status, reason)
         });
         assert_eq!(given, wanted, "{}", vector.name);
     }

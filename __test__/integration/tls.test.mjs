@@ -152,7 +152,7 @@ describe("a URL with the wrong scheme", { concurrency: 2 }, () => {
     const secure = (/** @type {string} */ of) => of.replace("http:", "https:");
     const { issuer, fetch } = await jsonOf(CALLS, { args: [secure(url)] });
     const code = "ERR_SSL_WRONG_VERSION_NUMBER";
-    const words = "received corrupt message of type InvalidContentType";
+    const words = "wrong version number";
     const message = `Network error: cannot connect to ${secure(origin)}: ${code}, ${words}`;
     assert.deepEqual(issuer, { message, code, sent: false });
     if (IS_NODE) assert.equal(fetch.code, code);

@@ -48,6 +48,7 @@ describe("the main package", () => {
       "key0.mjs",
       "lib/errors.js",
       "lib/load.js",
+      "lib/resolve.js",
       "lib/sdk.js",
       "package.json",
     ]);

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::error::{ArgumentError, ArgumentErrorKind, PlainError};
+use crate::{
+    error::{ArgumentError, ArgumentErrorKind, PlainError},
+    message::Part,
+};
 
 /// A key that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,9 @@ impl fmt::Display for KeyError {
         }
     }
 }
+
+/// Nothing of what was given: our own words, and numbers.
+impl Part for KeyError {}
 
 /// A missing key is the SDK's own sentence.
 impl From<KeyError> for ArgumentError {

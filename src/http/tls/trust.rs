@@ -1,43 +1,54 @@
 //! Whom a call trusts: Mozilla's roots, the system's, and what variables name.
 
-use std::{env, fs, io, path::Path, time::Duration};
-
-use rustls::{
-    CertificateError, Error, RootCertStore,
-    client::verify_server_cert_signed_by_trust_anchor,
-    pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime, pem::PemObject as _},
-    server::ParsedCertificate,
+use std::{
+    collections::{HashMap, HashSet},
+    env, fs, io,
+    path::Path,
+    sync::Arc,
 };
-use rustls_native_certs::load_native_certs;
+
+use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 
 use super::{
     TlsEnvironment,
-    verdict::{explained, is_authority, is_unknown_issuer},
+    certificate::Certificate,
+    chain::{Search, judge},
+    name::Name,
+    pem::{self, Entry},
+    verdict::Verdict,
 };
 
 /// Whom a call trusts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Trust {
-    /// Who may vouch for others.
-    roots: RootCertStore,
+    /// Who may vouch for others, if their extensions say so.
+    roots: HashMap<Name, Vec<Root>>,
     /// All that was read: each vouches for itself.
-    certificates: Vec<CertificateDer<'static>>,
+    listed: HashSet<Arc<[u8]>>,
+}
+
+#[derive(Debug)]
+enum Root {
+    Listed(Arc<[u8]>),
+    /// With its key as a `SubjectPublicKeyInfo`.
+    Mozillas(&'static TrustAnchor<'static>, Vec<u8>),
 }
 
 impl Trust {
     /// Reads what `environment` names, and says in `warnings` what could not be read.
-    pub(super) fn read(environment: &TlsEnvironment, warnings: &mut Vec<String>) -> Self {
-        let mut trust = Self {
-            roots: webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
-            certificates: Vec::new(),
-        };
+    pub fn read(environment: &TlsEnvironment, warnings: &mut Vec<String>) -> Self {
+        let mut trust = Self::default();
+        for anchor in webpki_roots::TLS_SERVER_ROOTS {
+            let key = sequence(&anchor.subject_public_key_info);
+            if let Some(Certificate { subject, .. }) = Certificate::of_anchor(anchor, &key) {
+                trust.roots.entry(subject).or_default().push(Root::Mozillas(anchor, key));
+            }
+        }
         let file = environment.ssl_cert_file.as_deref().filter(|it| !it.is_empty());
         let dirs = environment.ssl_cert_dir.as_deref().filter(|it| !it.is_empty());
         let extra = environment.node_extra_ca_certs.as_deref().filter(|it| !it.is_empty());
         if file.is_none() && dirs.is_none() {
-            // No variable of this call's names them, so nobody is warned: many a container has no
-            // store at all. (This function itself looks at the variables of the process.)
-            trust.add(load_native_certs().certs);
+            trust.add_systems();
         }
         let mut warn = |variable, path: &Path, read: Result<usize, String>| match read {
             Ok(0) => warnings.push(format!("{variable}: {} holds no certificate", path.display())),
@@ -57,43 +68,73 @@ impl Trust {
         trust
     }
 
-    /// Refuses a server's certificate that is neither trusted itself nor issued by who is; the name
+    /// Refuses a server's certificate that is neither trusted itself nor issued by who is; the host
     /// in it is not looked at.
-    pub(super) fn verify(
+    pub fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        certificate: &Certificate<'_>,
+        sent: &[CertificateDer<'_>],
         algorithms: &[&dyn SignatureVerificationAlgorithm],
         now: UnixTime,
-    ) -> Result<(), Error> {
-        let certificate = ParsedCertificate::try_from(end_entity)?;
-        if self.certificates.contains(end_entity) {
-            let error = alone(&certificate, now);
-            return if is_unknown_issuer(&error) || is_authority(&error) {
-                Ok(())
-            } else {
-                Err(error)
-            };
+    ) -> Result<(), Verdict> {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        if self.listed.contains(end_entity.as_ref()) {
+            return judge(&[certificate], true, now, |_, _| Ok(()));
         }
-        verify_server_cert_signed_by_trust_anchor(
-            &certificate,
-            &self.roots,
-            intermediates,
-            now,
-            algorithms,
-        )
-        .map_err(|error| explained(error, end_entity, intermediates))
+        let sent: Vec<_> = sent.iter().filter_map(|der| Certificate::parse(der)).collect();
+        Search { trust: self, algorithms, now, sent: &sent, signatures: SIGNATURES }
+            .run(certificate)
+    }
+
+    /// The roots that may have issued `certificate`; first those whose dates hold.
+    pub fn issuers(&self, certificate: &Certificate<'_>, now: i64) -> Vec<Certificate<'_>> {
+        let roots = self.roots.get(&certificate.issuer).into_iter().flatten();
+        let mut issuers: Vec<_> = roots
+            .filter_map(|root| match root {
+                Root::Listed(root) => Certificate::parse(root),
+                Root::Mozillas(anchor, key) => Certificate::of_anchor(anchor, key),
+            })
+            .filter(|root| certificate.names_as_issuer(root))
+            .collect();
+        issuers.sort_by_key(|root| !root.is_valid_at(now));
+        issuers
+    }
+
+    /// The system's certificates. No variable of this call's names them, so nobody is warned: many
+    /// a container has no store at all.
+    #[cfg(any(windows, target_os = "macos"))]
+    fn add_systems(&mut self) {
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            self.add(&certificate);
+        }
+    }
+
+    /// The same: the first bundle that there is, and all of the folders, where certificates stand
+    /// that belong to no bundle.
+    #[cfg(not(any(windows, target_os = "macos")))]
+    fn add_systems(&mut self) {
+        if let Some(bundle) = BUNDLES.into_iter().map(Path::new).find(|path| path.exists()) {
+            let _ = self.read_file(bundle);
+        }
+        for folder in FOLDERS {
+            let _ = self.read_dir(Path::new(folder));
+        }
     }
 
     /// Counts the certificates. What is none is skipped: a comment, a key.
     fn read_file(&mut self, file: &Path) -> Result<usize, String> {
-        let pem = fs::read(file).map_err(|error| unreadable(file, &error))?;
-        let announced = pem
-            .split(|byte| matches!(byte, b'\n' | b'\r'))
-            .filter(|line| line.starts_with(b"-----BEGIN CERTIFICATE-----"))
+        let entries = pem::read(file).map_err(|error| unreadable(file, &error))?;
+        let announced = entries.len();
+        let read = entries
+            .into_iter()
+            .filter(|entry| match entry {
+                Entry::Certificate(der) => self.add(der),
+                Entry::NotForServers => true,
+                Entry::Broken => false,
+            })
             .count();
-        let read = self.add(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
-        match announced.saturating_sub(read) {
+        match announced - read {
             0 => Ok(read),
             lost => {
                 Err(format!("{lost} of {announced} certificates in {} are broken", file.display()))
@@ -104,28 +145,26 @@ impl Trust {
     /// Reads every file there, and tells the first problem.
     fn read_dir(&mut self, dir: &Path) -> Result<usize, String> {
         let entries = fs::read_dir(dir).map_err(|error| unreadable(dir, &error))?;
-        let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+        let files = entries.flatten().map(|entry| entry.path()).filter(|path| {
+            // `openssl rehash` links to each file of a directory again.
+            let again = fs::read_link(path).is_ok_and(|target| target.components().count() == 1);
+            !again && path.is_file()
+        });
         let read: Vec<_> = files.map(|file| self.read_file(&file)).collect();
         read.into_iter().sum()
     }
 
-    /// Adds those that are certificates, and counts them.
-    fn add(&mut self, certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> usize {
-        let mut added = 0;
-        for certificate in certificates {
-            // `openssl rehash` links to each file of a directory again.
-            let known = self.certificates.contains(&certificate);
-            if known
-                || vouches_for_itself_alone(&certificate)
-                || self.roots.add(certificate.clone()).is_ok()
-            {
-                added += 1;
-                if !known {
-                    self.certificates.push(certificate);
-                }
-            }
+    /// Whether it is a certificate; it is added then.
+    fn add(&mut self, der: &[u8]) -> bool {
+        if self.listed.contains(der) {
+            return true;
         }
-        added
+        let Some(Certificate { subject, .. }) = Certificate::parse(der) else {
+            return false;
+        };
+        let der: Arc<[u8]> = der.into();
+        self.roots.entry(subject).or_default().push(Root::Listed(der.clone()));
+        self.listed.insert(der)
     }
 }
 
@@ -133,51 +172,45 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{} cannot be read: {error}", path.display())
 }
 
-/// Whether a certificate says that it is no authority's (RFC 5280 §4.2.1.9). To webpki any would
-/// do as a root, and who has the key of a server that is trusted as itself could sign for all
-/// others: Debian's `ssl-cert` puts one for `localhost` into the system's store.
-fn vouches_for_itself_alone(certificate: &CertificateDer<'_>) -> bool {
-    let Ok(certificate) = ParsedCertificate::try_from(certificate) else {
-        return false;
-    };
-    // The dates are looked at first: asked about the end of time, webpki tells the last moment at
-    // which they hold, and asked about that one, what else there is.
-    match alone(&certificate, UnixTime::since_unix_epoch(Duration::MAX)) {
-        Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. }) => {
-            !is_authority(&alone(&certificate, not_after))
-        }
-        _ => false,
-    }
+/// The content of a SEQUENCE with its tag and length.
+fn sequence(content: &[u8]) -> Vec<u8> {
+    let [.., high, low] = content.len().to_be_bytes();
+    [&[0x30, 0x82, high, low], content].concat()
 }
 
-/// What webpki finds against a certificate that no root vouches for, in this order: its dates, that
-/// it is an authority's, its purposes; and where there is nothing else, that its issuer is unknown.
-fn alone(certificate: &ParsedCertificate<'_>, now: UnixTime) -> Error {
-    let nobody = RootCertStore::empty();
-    verify_server_cert_signed_by_trust_anchor(certificate, &nobody, &[], now, &[])
-        .err()
-        .unwrap_or_else(|| CertificateError::UnknownIssuer.into())
-}
+/// As many signatures of one server's are looked at: a tenth of a second, whatever it sends. A way
+/// of ten certificates needs eleven, and where several CAs have one name and no key identifiers,
+/// each costs one.
+const SIGNATURES: usize = 1000;
+
+/// Debian and Alpine, Fedora and RHEL, SUSE, Alpine's and others' old place.
+#[cfg(not(any(windows, target_os = "macos")))]
+const BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+#[cfg(not(any(windows, target_os = "macos")))]
+const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(environment: &TlsEnvironment) -> Trust {
-        Trust::read(environment, &mut Vec::new())
-    }
-
-    fn mozillas() -> Vec<rustls::pki_types::TrustAnchor<'static>> {
-        webpki_roots::TLS_SERVER_ROOTS.to_vec()
+    fn listed(environment: &TlsEnvironment) -> HashSet<Arc<[u8]>> {
+        Trust::read(environment, &mut Vec::new()).listed
     }
 
     #[test]
     fn mozillas_roots_and_the_systems_are_trusted() {
-        let trust = read(&TlsEnvironment::default());
-        let mut systems = load_native_certs().certs;
-        systems.retain(|it| RootCertStore::empty().add(it.clone()).is_ok());
-        assert!(trust.roots.roots.starts_with(&mozillas()));
-        assert_eq!(trust.certificates, systems);
+        let trust = Trust::read(&TlsEnvironment::default(), &mut Vec::new());
+        let roots = trust.roots.values().flatten();
+        let mozillas = roots.filter(|root| matches!(root, Root::Mozillas(..))).count();
+        assert_eq!(mozillas, webpki_roots::TLS_SERVER_ROOTS.len());
+        let systems = rustls_native_certs::load_native_certs().certs;
+        assert_eq!(trust.listed, systems.iter().map(|it| it.as_ref().into()).collect());
     }
 
     #[test]
@@ -185,8 +218,7 @@ mod tests {
         let missing = Some("/missing".to_owned());
         let file = TlsEnvironment { ssl_cert_file: missing.clone(), ..TlsEnvironment::default() };
         let dir = TlsEnvironment { ssl_cert_dir: missing, ..TlsEnvironment::default() };
-        assert_eq!(read(&file).roots.roots, mozillas());
-        assert_eq!(read(&dir).roots.roots, mozillas());
+        assert!(listed(&file).is_empty() && listed(&dir).is_empty());
     }
 
     #[test]
@@ -195,11 +227,16 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(&file, ca.cert.pem().repeat(2)).unwrap();
         let path = file.path().to_str().map(str::to_owned);
-        let trust = read(&TlsEnvironment {
-            ssl_cert_file: path.clone(),
-            node_extra_ca_certs: path,
-            ..TlsEnvironment::default()
-        });
-        assert_eq!(trust.certificates, [ca.cert.der().clone()]);
+        let trust = Trust::read(
+            &TlsEnvironment {
+                ssl_cert_file: path.clone(),
+                node_extra_ca_certs: path,
+                ..TlsEnvironment::default()
+            },
+            &mut Vec::new(),
+        );
+        assert_eq!(trust.listed, HashSet::from([ca.cert.der().as_ref().into()]));
+        let kept = trust.roots.values().flatten().filter(|it| matches!(it, Root::Listed(_)));
+        assert_eq!(kept.count(), 1);
     }
 }
