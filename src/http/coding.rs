@@ -359,6 +359,7 @@ mod tests {
         let json = b"{\"token\":1}";
         assert_eq!(decoded(json, &["gzip"]), Err(Unreadable::Corrupt(Coding::Gzip)));
         assert_eq!(decoded(json, &["br"]), Err(Unreadable::Corrupt(Coding::Brotli)));
+        assert_eq!(decoded(&gzip("{}")[..5], &["gzip"]), Err(Unreadable::Corrupt(Coding::Gzip)));
         assert_eq!(decoded(b"\x07{}", &["deflate"]), Err(Unreadable::Corrupt(Coding::Deflate)));
     }
 
@@ -379,8 +380,10 @@ mod tests {
         assert_eq!(decoded(exact, &["br"]).unwrap().len(), 1024 * 1024);
         let more = b"\x9f\0\0\x10\xf8\x27\0\xe2\xb1\x40\x40\xf7\xfe\x01";
         assert_eq!(decoded(more, &["br"]), Err(Unreadable::TooLong));
-        // 0x11: a large window, 0x1e: of 30 bits.
-        assert_eq!(decoded(b"\x11\x1e{}", &["br"]), Err(Unreadable::Corrupt(Coding::Brotli)));
+        let mut decoder = BrotliDecoder::new(more.as_slice());
+        assert_eq!(decoder.read(&mut [0; 9]).unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+        // A large window, which only a decoder that asks for it takes, of 1 GiB; and nothing in it.
+        assert_eq!(decoded(b"\x11\xde", &["br"]), Err(Unreadable::Corrupt(Coding::Brotli)));
     }
 
     // D14
