@@ -274,7 +274,9 @@ describe("an answer's coding", () => {
       (word) => /** @type {typeof codings[0]} */ ([`${word}, which is none`, word, (raw) => raw]),
     ),
     ["a word beside gzip", "aws-chunked, gzip", zlib.gzipSync],
-    ["a word beside a gzip that is none either", "gzip, UTF-8", (raw) => raw],
+    ["gzip in name alone", "gzip", (raw) => raw],
+    ["deflate in name alone", "deflate", (raw) => raw],
+    ["br in name alone, and a word", "br, none", (raw) => raw],
     ["six words", "a, b, c, d, e, f", (raw) => raw],
   ];
   for (const { name, good, call, gives } of EXCHANGES) {
@@ -302,12 +304,12 @@ describe("an answer's coding", () => {
 
   /** @type {[string, string, Buffer][]} */
   const broken = [
-    ["gzip that is none", "gzip", Buffer.from(GOOD)],
+    ["gzip that is none", "gzip", Buffer.from("\x07no")],
     ["gzip that is cut", "gzip", zlib.gzipSync(GOOD).subarray(0, 15)],
     ["gzip with a wrong checksum", "gzip", withWrongByte(zlib.gzipSync(GOOD), -8)],
-    ["deflate that is none", "deflate", Buffer.from(GOOD)],
+    ["deflate that is none", "deflate", Buffer.from("\x07no")],
     ["deflate that is cut", "deflate", zlib.deflateSync(GOOD).subarray(0, 8)],
-    ["br that is none", "br", Buffer.from(GOOD)],
+    ["br that is none", "br", Buffer.from("\x07no")],
     ["br that is cut", "br", zlib.brotliCompressSync(GOOD).subarray(0, 8)],
     ["an empty gzip", "gzip", Buffer.alloc(0)],
   ];
