@@ -154,12 +154,12 @@ function createRemoteTokenIssuer(config) {
 class AccessTokenIssuer {
   /** @param {string | Types.AccessTokenIssuerConfig} config */
   constructor(config) {
-    const [secret, privateKey, algorithm] =
-      typeof config === "string" ? [config] : read(config, "secret", "privateKey", "algorithm");
-    const value = unwrap(
-      // The SDK calls an empty field a missing one, and an empty string too short.
-      binding.accessTokenIssuer(config === "" ? "" : secret || undefined, privateKey, algorithm),
-    );
+    const isBare = typeof config === "string";
+    const [secret, privateKey, algorithm] = isBare
+      ? []
+      : read(config, "secret", "privateKey", "algorithm");
+    const bare = isBare ? config : undefined;
+    const value = unwrap(binding.accessTokenIssuer(bare, secret, privateKey, algorithm));
     natives.add(value);
     Object.defineProperty(this, NATIVE, { value });
   }
