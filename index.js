@@ -12,6 +12,7 @@
 const binding = require("./lib/load.js");
 const {
   failed,
+  fromCaller,
   isRecord,
   Key0Error,
   known,
@@ -313,8 +314,8 @@ function nativeHalf(issuer) {
 /** @param {unknown} receiver */
 function issuerOf(receiver) {
   const issuer = readable("the receiver of this method", () => nativeHalf(receiver));
-  if (!issuer) throw new TypeError("the receiver of this method must be an AccessTokenIssuer");
-  return issuer;
+  if (issuer) return issuer;
+  throw fromCaller(new TypeError("the receiver of this method must be an AccessTokenIssuer"));
 }
 
 /** What decides whom TLS trusts: a worker's `process.env` is its own, and may be anybody's. */

@@ -7,6 +7,7 @@
  */
 
 const { sdkSearch } = require("./sdk.js");
+const { fromCaller } = require("./stack.js");
 
 /** The SDK's class, once it is known. @type {Function | undefined} */
 let sdkClass;
@@ -60,11 +61,12 @@ function setKey0ErrorClass(ErrorClass) {
     typeof ErrorClass === "function" ? ErrorClass.prototype : undefined,
   );
   if (!readable("Key0Error", () => inherits(theirs, Error.prototype))) {
-    throw new TypeError("Key0Error must be a class that extends Error");
+    throw fromCaller(new TypeError("Key0Error must be a class that extends Error"));
   }
   const { prototype } = Key0Error;
   if (theirs === prototype || inherits(theirs, prototype)) {
-    throw new TypeError("Key0Error must be the SDK's class, not this package's or one below it");
+    const own = "Key0Error must be the SDK's class, not this package's or one below it";
+    throw fromCaller(new TypeError(own));
   }
   Object.setPrototypeOf(prototype, theirs);
   sdkClass = /** @type {Function} */ (ErrorClass);
@@ -77,7 +79,7 @@ function setKey0ErrorClass(ErrorClass) {
  * @returns {T}
  */
 function unwrap(outcome) {
-  if (isRecord(outcome)) throw toError(outcome);
+  if (isRecord(outcome)) throw fromCaller(toError(outcome));
   return outcome;
 }
 
@@ -88,7 +90,7 @@ function unwrap(outcome) {
  * @returns {Promise<never>}
  */
 async function failed(record) {
-  const error = toError(record);
+  const error = fromCaller(toError(record));
   await known(error);
   throw error;
 }
@@ -99,7 +101,7 @@ async function failed(record) {
  * @returns {Promise<never>}
  */
 async function refused(record) {
-  const error = toError(record);
+  const error = fromCaller(toError(record));
   await known(error, true);
   throw error;
 }
@@ -171,7 +173,8 @@ function readable(field, read) {
   try {
     return read();
   } catch (error) {
-    throw new TypeError(`${field} cannot be read: ${told(error)[1]}`, { cause: error });
+    const unread = new TypeError(`${field} cannot be read: ${told(error)[1]}`, { cause: error });
+    throw fromCaller(unread);
   }
 }
 
@@ -188,6 +191,7 @@ const PLAIN = { Error, TypeError, RangeError };
 
 module.exports = {
   failed,
+  fromCaller,
   isRecord,
   Key0Error,
   known,
