@@ -140,8 +140,8 @@ describe("a large POST", () => {
     });
     const params = /** @type {any} */ ({ challengeId: "c", blob: "x".repeat(8e6) });
     const call = createRemoteTokenIssuer({ url: server.url })(params);
-    const message = "Backend failed to issue token: 413 too large";
-    await rejectsWith(call, issueFailed(message, { status: 413, sent: true }));
+    const cause = { status: 413, body: "too large", sent: true };
+    await rejectsWith(call, issueFailed("Backend failed to issue token: 413", cause));
     assert.equal(server.connections.length, 1);
   });
 

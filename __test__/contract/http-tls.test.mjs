@@ -256,8 +256,7 @@ describe("https and http", { concurrency: 2 }, () => {
       reply(response, "", 307, { location: secure.url });
     });
     const { message } = await call(plain.url, { NODE_EXTRA_CA_CERTS: ca.file });
-    const reason = `redirected to ${secure.origin}, which is another origin`;
-    assert.equal(message, `Network error: ${reason}`);
+    assert.equal(message, "Network error: redirected to another origin");
     assert.equal(secure.connections(), 0);
   });
 
@@ -268,8 +267,7 @@ describe("https and http", { concurrency: 2 }, () => {
     const answer = (_, response) => reply(response, "", 307, { location: plain.url });
     const secure = await httpServer(t, answer, { tls: ca.issue() });
     const { message } = await call(secure.url, { NODE_EXTRA_CA_CERTS: ca.file });
-    const reason = `redirected to ${plain.origin}, which is another origin`;
-    assert.equal(message, `Network error: ${reason}`);
+    assert.equal(message, "Network error: redirected to another origin");
     assert.equal(plain.connections(), 0);
   });
 

@@ -48,8 +48,9 @@ for (const protocol of /** @type {const} */ (["HTTP/1.0", "HTTP/1.1"])) {
     }
 
     it("gets a GET by django's 301, as from `fetch`, and its refusal is told", async () => {
-      const message = `Backend failed to issue token: 405 {"detail": "Method \\"GET\\" not allowed."}`;
-      await rejectsWith(issue("/django"), issueFailed(message, { status: 405, sent: true }));
+      const body = '{"detail": "Method \\"GET\\" not allowed."}';
+      const expected = issueFailed("Backend failed to issue token: 405", { status: 405, body });
+      await rejectsWith(issue("/django"), expected);
       assert.deepEqual(await seen(), [
         { method: "POST", path: "/django", body: BODY },
         { method: "GET", path: "/django/", body: "" },
@@ -102,17 +103,17 @@ for (const protocol of /** @type {const} */ (["HTTP/1.0", "HTTP/1.1"])) {
     });
 
     it("that raises is called once, and said not to have answered", async () => {
-      const reason = "ECONNRESET, the connection was closed before the answer was whole";
-      const message = `Network error: no answer from ${origin}: ${reason}`;
-      const cause = { code: "ECONNRESET", sent: true };
-      await rejectsWith(issue("/crash/"), issueFailed(message, cause));
+      const reason = "connection closed too early (ECONNRESET)";
+      const message = `waiting for the answer of ${origin}: ${reason}`;
+      const cause = { message, code: "ECONNRESET", sent: true };
+      await rejectsWith(issue("/crash/"), issueFailed(`Network error: ${reason}`, cause));
       assert.equal((await seen()).length, 1);
     });
 
     it("refuses a wrong secret, in its own words", async () => {
       const issue = createRemoteTokenIssuer({ url: `${origin}/issue/`, secret: "wrong secret" });
-      const message = 'Backend failed to issue token: 401 {"detail": "not for you"}';
-      await rejectsWith(issue(PAYMENT), issueFailed(message, { status: 401, sent: true }));
+      const cause = { status: 401, body: '{"detail": "not for you"}', sent: true };
+      await rejectsWith(issue(PAYMENT), issueFailed("Backend failed to issue token: 401", cause));
     });
   });
 }

@@ -23,10 +23,9 @@ for (const [framework, serve] of Object.entries(FRAMEWORKS)) {
       const issue = createRemoteTokenIssuer({ url: `${origin}/issue` });
       for (let i = 0; i < 3; i += 1) await issue(PAYMENT);
       await shutDown();
-      const reason = "ECONNREFUSED, Connection refused (os error 111)";
-      const message = `Network error: cannot connect to ${origin}: ${reason}`;
-      const cause = { code: "ECONNREFUSED", sent: false };
-      await rejectsWith(issue(PAYMENT), issueFailed(message, cause));
+      const reason = "connection refused (ECONNREFUSED)";
+      const cause = { message: `connecting to ${origin}: ${reason}`, sent: false };
+      await rejectsWith(issue(PAYMENT), issueFailed(`Network error: ${reason}`, cause));
     });
   });
 }

@@ -226,8 +226,9 @@ impl TokenRequest {
     /// What the server says of itself (RFC 6749 §5.2), whatever its status.
     fn refusal(&self, reply: &Reply) -> Refusal {
         let members = json::pick(&reply.text, ["error", "error_description"]);
-        let [error, description] =
-            members.ok().flatten().unwrap_or_default().map(|member| member?.as_string());
+        let text =
+            |member: Option<json::Value<'_>>| member?.as_string().filter(|it| !it.is_empty());
+        let [error, description] = members.ok().flatten().unwrap_or_default().map(text);
         let redactor = self.redactor(reply);
         let quoted = |text: String| redactor.excerpt(&text, false);
         Refusal {

@@ -246,12 +246,15 @@ fn known(error: &(dyn Error + 'static)) -> Option<Reason> {
     }
     let error = error.downcast_ref::<hyper::Error>()?;
     if error.is_incomplete_message() || error.is_canceled() {
-        return Some(Reason::coded("connection closed before the answer was whole", "ECONNRESET"));
+        return Some(CLOSED);
     }
     error.is_parse().then(|| Reason::new("the answer is not HTTP"))
 }
 
 fn of_the_system(error: &io::Error) -> Option<Reason> {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Some(CLOSED);
+    }
     let number = error.raw_os_error();
     if let Some(code) = node_code(error) {
         return Some(Reason { number, ..Reason::named(code) });
@@ -259,12 +262,15 @@ fn of_the_system(error: &io::Error) -> Option<Reason> {
     number.map(|_| Reason { number, ..Reason::new("the system refused") })
 }
 
+/// In the middle of a handshake or an answer, without a word.
+const CLOSED: Reason = Reason::coded("connection closed too early", "ECONNRESET");
+
 /// Node's name for an error of the system.
 fn node_code(error: &io::Error) -> Option<&'static str> {
     use io::ErrorKind as Kind;
     Some(match error.kind() {
         Kind::ConnectionRefused => "ECONNREFUSED",
-        Kind::ConnectionReset | Kind::UnexpectedEof => "ECONNRESET",
+        Kind::ConnectionReset => "ECONNRESET",
         Kind::ConnectionAborted => "ECONNABORTED",
         Kind::NotConnected => "ENOTCONN",
         Kind::BrokenPipe => "EPIPE",
