@@ -70,8 +70,8 @@ export declare class RemoteIssuer {
 }
 export type RemoteIssuerHandle = RemoteIssuer
 
-/** `new AccessTokenIssuer(…)` */
-export declare function accessTokenIssuer(secret: unknown, privateKey: unknown, algorithm: unknown): Outcome<Issuer>
+/** `new AccessTokenIssuer(…)`, of a bare secret or of the fields of a configuration. */
+export declare function accessTokenIssuer(bare: unknown, secret: unknown, privateKey: unknown, algorithm: unknown): Outcome<Issuer>
 
 /** `Bearer …` of what an issuer of others gave. */
 export declare function bearer(token: unknown): Outcome<string>

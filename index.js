@@ -12,6 +12,7 @@
 const binding = require("./lib/load.js");
 const {
   failed,
+  fromCaller,
   isRecord,
   Key0Error,
   known,
@@ -155,12 +156,12 @@ function createRemoteTokenIssuer(config) {
 class AccessTokenIssuer {
   /** @param {string | Types.AccessTokenIssuerConfig} config */
   constructor(config) {
-    const [secret, privateKey, algorithm] =
-      typeof config === "string" ? [config] : read(config, "secret", "privateKey", "algorithm");
-    const value = unwrap(
-      // The SDK calls an empty field a missing one, and an empty string too short.
-      binding.accessTokenIssuer(config === "" ? "" : secret || undefined, privateKey, algorithm),
-    );
+    const isBare = typeof config === "string";
+    const [secret, privateKey, algorithm] = isBare
+      ? []
+      : read(config, "secret", "privateKey", "algorithm");
+    const bare = isBare ? config : undefined;
+    const value = unwrap(binding.accessTokenIssuer(bare, secret, privateKey, algorithm));
     natives.add(value);
     Object.defineProperty(this, NATIVE, { value });
   }
@@ -308,8 +309,8 @@ function nativeHalf(issuer) {
 /** @param {unknown} receiver */
 function issuerOf(receiver) {
   const issuer = readable("the receiver of this method", () => nativeHalf(receiver));
-  if (!issuer) throw new TypeError("the receiver of this method must be an AccessTokenIssuer");
-  return issuer;
+  if (issuer) return issuer;
+  throw fromCaller(new TypeError("the receiver of this method must be an AccessTokenIssuer"));
 }
 
 /** The environment variables that choose trusted CAs: a worker's `process.env` is its own. */

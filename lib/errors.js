@@ -8,6 +8,7 @@
 
 const { text, toCause, UNREADABLE } = require("./causes.js");
 const { sdkSearch } = require("./sdk.js");
+const { fromCaller } = require("./stack.js");
 
 /** The SDK's class, once it is known. @type {Function | undefined} */
 let sdkClass;
@@ -61,11 +62,12 @@ function setKey0ErrorClass(ErrorClass) {
     typeof ErrorClass === "function" ? ErrorClass.prototype : undefined,
   );
   if (!readable("Key0Error", () => inherits(theirs, Error.prototype))) {
-    throw new TypeError("Key0Error must be a class that extends Error");
+    throw fromCaller(new TypeError("Key0Error must be a class that extends Error"));
   }
   const { prototype } = Key0Error;
   if (theirs === prototype || inherits(theirs, prototype)) {
-    throw new TypeError("Key0Error must be the SDK's class, not this package's or one below it");
+    const own = "Key0Error must be the SDK's class, not this package's or one below it";
+    throw fromCaller(new TypeError(own));
   }
   Object.setPrototypeOf(prototype, theirs);
   sdkClass = /** @type {Function} */ (ErrorClass);
@@ -78,7 +80,7 @@ function setKey0ErrorClass(ErrorClass) {
  * @returns {T}
  */
 function unwrap(outcome) {
-  if (isRecord(outcome)) throw toError(outcome);
+  if (isRecord(outcome)) throw fromCaller(toError(outcome));
   return outcome;
 }
 
@@ -90,7 +92,7 @@ function unwrap(outcome) {
  * @returns {Promise<never>}
  */
 async function failed(record, reason) {
-  const error = toError(record, reason);
+  const error = fromCaller(toError(record, reason));
   await known(error);
   throw error;
 }
@@ -101,7 +103,7 @@ async function failed(record, reason) {
  * @returns {Promise<never>}
  */
 async function refused(record) {
-  const error = toError(record);
+  const error = fromCaller(toError(record));
   await known(error, true);
   throw error;
 }
@@ -164,7 +166,8 @@ function readable(field, read) {
   try {
     return read();
   } catch (error) {
-    throw new TypeError(`${field} cannot be read: ${nameAndMessage(error)[1]}`, { cause: error });
+    const message = `${field} cannot be read: ${nameAndMessage(error)[1]}`;
+    throw fromCaller(new TypeError(message, { cause: error }));
   }
 }
 
@@ -181,6 +184,7 @@ const PLAIN = { Error, TypeError, RangeError };
 
 module.exports = {
   failed,
+  fromCaller,
   isRecord,
   Key0Error,
   known,

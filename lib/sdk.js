@@ -222,11 +222,12 @@ function atMost(ms, promise) {
   });
 }
 
-/** @param {unknown} reason */
+/** @param {unknown} reason of another realm's classes, too, under Jest */
 function notLoadable(reason) {
+  const said = Reflect.get(Object(reason), "message") ?? inspect(reason);
   return (
     `${SDK} is installed but cannot be loaded from here, so that its engine retries timeouts of ` +
-    `this package: name its class by setKey0ErrorClass(Key0Error) (${reason instanceof Error ? reason.message : inspect(reason)})`
+    `this package: name its class by setKey0ErrorClass(Key0Error) (${said})`
   );
 }
 

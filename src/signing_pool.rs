@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::lock::lock;
 
-/// Threads that start with the first jobs and end with the last clone.
+/// Threads that start with the first jobs, one a job, and end with the last clone.
 #[derive(Clone, Default)]
 pub struct SigningPool(Arc<Owner>);
 
@@ -34,7 +34,6 @@ struct Shared {
 struct State {
     jobs: VecDeque<Job>,
     threads: usize,
-    idle: usize,
     is_over: bool,
 }
 
@@ -84,7 +83,7 @@ impl SigningPool {
     /// Where the system has none to give.
     pub fn ready(&self) -> Result<Ready<'_>, Lost> {
         let mut state = lock(&self.0.0.state);
-        if state.idle <= state.jobs.len() && state.threads < most_threads() {
+        if state.threads < most_threads() {
             let shared = self.0.0.clone();
             match thread::Builder::new().name("key0-sign".to_owned()).spawn(move || work(&shared)) {
                 Ok(_) => state.threads += 1,
@@ -126,9 +125,7 @@ fn work(shared: &Shared) {
         } else if state.is_over {
             return;
         } else {
-            state.idle += 1;
             state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
         }
     }
 }

@@ -5,25 +5,15 @@
  */
 import assert from "node:assert/strict";
 import { cpSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { before, describe, it } from "node:test";
-import { npm } from "../../scripts/npm.mjs";
+import { NPM } from "../../scripts/npm.mjs";
 import { installed, runtime } from "../../scripts/tools.mjs";
-import {
-  addSdk,
-  packedPackage,
-  program,
-  project,
-  temporary,
-  write,
-  writeSdk,
-} from "../support/apps.mjs";
+import { addSdk, packedPackage, project, temporary, write, writeSdk } from "../support/apps.mjs";
 import { endedWell, run } from "../support/process.mjs";
 import { httpServer, reply } from "../support/server.mjs";
+import { paymentProject, WAYS } from "../support/ways.mjs";
 
-const require = createRequire(import.meta.url);
-const TSX = join(dirname(require.resolve("tsx/package.json")), "dist/cli.mjs");
 const NATIVE = "node_modules/@key0ai/native";
 const OFFLINE = ["--offline", "--no-audit", "--no-fund", "--loglevel=error"];
 
@@ -33,66 +23,14 @@ before(() => {
 
 /** @typedef {import("../support/apps.mjs").Test} Test */
 
-/**
- * How a project is run, and the SDK that it can have there.
- * @typedef {object} Way
- * @property {string} named
- * @property {string[]} command
- * @property {"typescript" | "built" | "built as ESM"} sdk
- * @property {"esm" | "cjs"} format
- */
-
-/** @type {Way[]} */
-const WAYS = [
-  ...node("node-20", "built", "cjs"),
-  ...node("node-20", "built", "esm"),
-  ...node("node-20", "built as ESM", "esm"),
-  ...node("node-24", "built", "cjs"),
-  ...node("node-24", "built", "esm"),
-  ...node("node-24", "built as ESM", "esm"),
-  ...node("node-24", "built as ESM", "cjs"),
-  ...["esm", "cjs"].flatMap((format) => [
-    way(`Bun, the SDK in TypeScript, ${format}`, [runtime("bun")], "typescript", format),
-    way(`tsx, the SDK in TypeScript, ${format}`, [process.execPath, TSX], "typescript", format),
-  ]),
-];
-
-/**
- * @param {"node-20" | "node-24"} name
- * @param {Way["sdk"]} sdk
- * @param {Way["format"]} format
- */
-function node(name, sdk, format) {
-  return [way(`${name}, the SDK ${sdk}, ${format}`, [runtime(name)], sdk, format)];
-}
-
-/**
- * @param {string} named
- * @param {string[]} command
- * @param {Way["sdk"]} sdk
- * @param {string} format
- * @returns {Way}
- */
-function way(named, command, sdk, format) {
-  return { named, command, sdk, format: /** @type {Way["format"]} */ (format) };
-}
-
-/** The files of a project that issues for one payment. @param {Way} way */
-function files({ sdk, format }) {
-  const type = format === "esm" ? "module" : "commonjs";
-  return {
-    "package.json": JSON.stringify({ private: true, type }),
-    ...(sdk === "typescript"
-      ? { "main.ts": program("payment") }
-      : { "main.js": program("payment", format) }),
-  };
+/** @param {string} app */
+async function linkNative(app) {
+  const [npm, ...args] = NPM;
+  endedWell(await run(npm, [...args, "install", ...OFFLINE, "../native"], { cwd: app }));
 }
 
 /** @param {string} file */
 const read = (file) => JSON.parse(readFileSync(file, "utf8"));
-
-/** @param {Way} way */
-const main = ({ sdk }) => (sdk === "typescript" ? "main.ts" : "main.js");
 
 /**
  * Asserts that a backend that never answers gets one POST for one payment, and the buyer a 504.
@@ -123,11 +61,11 @@ describe("D01: what is moved before the first failure", { concurrency: 2 }, () =
       it(`${moved === "" ? "the release's folder" : moved}, ${way.named}`, async (t) => {
         const outer = temporary(t);
         const release = join(outer, "release");
-        cpSync(project(t, files(way)), release, { recursive: true });
+        const { main, files } = paymentProject(way);
+        cpSync(project(t, files), release, { recursive: true });
         await addSdk(release, way.sdk);
-        const isTsx = way.command.includes(TSX);
-        const env = { MOVED: release + moved, ...(isTsx ? { LATER: "1" } : {}) };
-        await issuesOnce(t, [...way.command, join(release, main(way))], { cwd: release, env });
+        const env = { MOVED: release + moved, ...(way.isTsx ? { LATER: "1" } : {}) };
+        await issuesOnce(t, [...way.command, join(release, main)], { cwd: release, env });
       });
     }
   }
@@ -163,10 +101,11 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
       const outer = temporary(t);
       const app = join(outer, "app");
       cpSync(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
-      write(app, files(way));
-      npm(["install", ...OFFLINE, "../native"], { cwd: app, stdio: "pipe" });
+      const { main, files } = paymentProject(way);
+      write(app, files);
+      await linkNative(app);
       await addSdk(app, way.sdk);
-      await issuesOnce(t, [...way.command, join("app", main(way))], { cwd: outer });
+      await issuesOnce(t, [...way.command, join("app", main)], { cwd: outer });
     });
   }
 
@@ -183,15 +122,15 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
         ".npmrc": "hoist=false\nauto-install-peers=false\n",
         "package.json": "{}",
       });
-      const own = files(way);
+      const { main, files } = paymentProject(way);
       const dependencies = { "@key0ai/native": "workspace:*", "@key0ai/key0": "workspace:*" };
-      write(app, own);
+      write(app, files);
       const ofApp = { ...read(join(app, "package.json")), name: "app", dependencies };
       write(app, { "package.json": JSON.stringify(ofApp) });
       const pnpm = join(installed("pnpm", { pnpm: "^10" }), "node_modules/pnpm/bin/pnpm.cjs");
       const args = ["install", "--offline", "--store-dir", join(workspace, ".store")];
       endedWell(await run(process.execPath, [pnpm, ...args], { cwd: workspace }));
-      await issuesOnce(t, [...way.command, main(way)], { cwd: app });
+      await issuesOnce(t, [...way.command, main], { cwd: app });
     });
   }
 
@@ -200,8 +139,8 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
     const outer = temporary(t);
     const app = join(outer, "app");
     cpSync(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
-    write(app, files(way));
-    npm(["install", ...OFFLINE, "../native"], { cwd: app, stdio: "pipe" });
+    write(app, paymentProject(way).files);
+    await linkNative(app);
     await addSdk(app, way.sdk);
     write(outer, { "runner/run.cjs": 'require(process.cwd() + "/main.js");' });
     await issuesOnce(t, [...way.command, "../runner/run.cjs"], { cwd: app });

@@ -234,23 +234,20 @@ describe("an answer over TLS whose connection ends without close_notify", () => 
     }
   }
 
-  /** @type {[string, string, string][]} */
+  /** @type {[string, string, string?][]} */
   const cut = [
-    ["before its announced length", OK.replace(/Length: \d+/, "Length: 100"), "reading "],
-    ["before its last chunk", `${CHUNKED}d\r\n${GOOD}\r\n`, "reading "],
-    ["inside its JSON", `HTTP/1.1 200 OK\r\n\r\n${GOOD.slice(0, -1)}`, ""],
-    ["in its head", "HTTP/1.1 200 OK\r\nContent-Le", "reading "],
-    ["before its first byte", "", "waiting for "],
+    ["before its announced length", OK.replace(/Length: \d+/, "Length: 100"), "ECONNRESET"],
+    ["before its last chunk", `${CHUNKED}d\r\n${GOOD}\r\n`, "ECONNRESET"],
+    ["inside its JSON", `HTTP/1.1 200 OK\r\n\r\n${GOOD.slice(0, -1)}`],
+    ["in its head", "HTTP/1.1 200 OK\r\nContent-Le", "ECONNRESET"],
+    ["before its first byte", "", "ECONNRESET"],
   ];
-  for (const [name, bytes, phase] of cut) {
+  for (const [name, bytes, code] of cut) {
     it(`is a network error where that is ${name}`, async (t) => {
       const server = await cutting(t, bytes);
-      const closed = "connection closed too early (ECONNRESET)";
-      const message = `${phase}the answer of ${server.origin}: ${closed}`;
-      const expected = phase
-        ? issueFailed(`Network error: ${closed}`, { message, code: "ECONNRESET", sent: true })
-        : issueFailed("Network error: the answer is not JSON");
-      await rejectsWith(createRemoteTokenIssuer({ url: server.url })(PAYMENT), expected);
+      const cause = code ? { code, sent: true } : { sent: true };
+      const call = createRemoteTokenIssuer({ url: server.url })(PAYMENT);
+      await rejectsWith(call, issueFailed(/^Network error: ./, cause));
       assert.equal(server.requests.length, 1);
     });
   }
@@ -280,7 +277,9 @@ describe("an answer's coding", () => {
       (word) => /** @type {typeof codings[0]} */ ([`${word}, which is none`, word, (raw) => raw]),
     ),
     ["a word beside gzip", "aws-chunked, gzip", zlib.gzipSync],
-    ["a word beside a gzip that is none either", "gzip, UTF-8", (raw) => raw],
+    ["gzip in name alone", "gzip", (raw) => raw],
+    ["deflate in name alone", "deflate", (raw) => raw],
+    ["br in name alone, and a word", "br, none", (raw) => raw],
     ["six words", "a, b, c, d, e, f", (raw) => raw],
   ];
   for (const { name, good, call, gives } of EXCHANGES) {
@@ -308,12 +307,12 @@ describe("an answer's coding", () => {
 
   /** @type {[string, string, Buffer][]} */
   const broken = [
-    ["gzip that is none", "gzip", Buffer.from(GOOD)],
+    ["gzip that is none", "gzip", Buffer.from("\x07no")],
     ["gzip that is cut", "gzip", zlib.gzipSync(GOOD).subarray(0, 15)],
     ["gzip with a wrong checksum", "gzip", withWrongByte(zlib.gzipSync(GOOD), -8)],
-    ["deflate that is none", "deflate", Buffer.from(GOOD)],
+    ["deflate that is none", "deflate", Buffer.from("\x07no")],
     ["deflate that is cut", "deflate", zlib.deflateSync(GOOD).subarray(0, 8)],
-    ["br that is none", "br", Buffer.from(GOOD)],
+    ["br that is none", "br", Buffer.from("\x07no")],
     ["br that is cut", "br", zlib.brotliCompressSync(GOOD).subarray(0, 8)],
     ["an empty gzip", "gzip", Buffer.alloc(0)],
   ];
@@ -328,7 +327,7 @@ describe("an answer's coding", () => {
       const headers = [`Content-Encoding: ${coding}`];
       const server = await rawServer(t, answer("no", { status: "503 x", headers }));
       const call = createRemoteTokenIssuer({ url: server.url })(PAYMENT);
-      await rejectsWith(call, ISSUER.refused(503, "no"));
+      await rejectsWith(call, issueFailed("Backend failed to issue token: 503", { status: 503 }));
     }
   });
 

@@ -4,6 +4,7 @@
  * stands in the environment.
  */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { it as anywhere, describe } from "node:test";
 import { endedWell, jsonOf, runScript } from "../support/process.mjs";
@@ -173,6 +174,40 @@ describe("the environment", { concurrency: 2 }, () => {
     for (const outcome of JSON.parse(ended.stdout)) isRefused(outcome, UNKNOWN);
     assert.equal(ended.stderr.match(/Warning:/g)?.length, 1, ended.stderr);
     assert.ok(ended.stderr.includes(missing));
+  });
+
+  it("may name what is no regular file: one warning each, and nobody waits for it", async (t) => {
+    const ca = authority(t);
+    const fifo = join(ca.file, "..", "fifo");
+    // Whoever opens it waits until somebody writes.
+    execFileSync("mkfifo", [fifo]);
+    const server = await httpServer(t, { token: "t" }, { tls: ca.issue() });
+    const source = `
+      import { createRemoteTokenIssuer } from "./index.mjs";
+      const [url, fifo, file] = process.argv.slice(1);
+      const call = () => createRemoteTokenIssuer({ url, timeoutMs: 9_000 })({}).then(
+        ({ token }) => token,
+        ({ cause }) => cause.code,
+      );
+      Object.assign(process.env, { SSL_CERT_FILE: fifo, NODE_EXTRA_CA_CERTS: "/dev/zero" });
+      const refused = await Promise.all([call(), call()]);
+      process.env.NODE_EXTRA_CA_CERTS = file;
+      console.log(JSON.stringify([...refused, await call()]));
+    `;
+    const ended = await runScript(source, { args: [server.url, fifo, ca.file] });
+    endedWell(ended);
+    const [one, other, last] = JSON.parse(ended.stdout);
+    assert.match(one, UNKNOWN);
+    assert.match(other, UNKNOWN);
+    assert.equal(last, "t");
+    const warnings = ended.stderr.match(/Warning: .*/g);
+    const why = "cannot be read: it is no regular file";
+    assert.deepEqual(warnings, [
+      `Warning: SSL_CERT_FILE: ${fifo} ${why}`,
+      `Warning: NODE_EXTRA_CA_CERTS: /dev/zero ${why}`,
+      // Another environment.
+      `Warning: SSL_CERT_FILE: ${fifo} ${why}`,
+    ]);
   });
 
   it("is that of the thread that made the call: a worker's own", async (t) => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { binaryName, manifest, PLATFORMS, packageName } from "../../scripts/platforms.mjs";
+import { binaryName, manifest, PLATFORMS } from "../../scripts/platforms.mjs";
 import { ROOT } from "../support/process.mjs";
 
 /** @param {string[]} path */
@@ -38,9 +38,8 @@ describe("the platforms of package.json", () => {
     const loader = read("lib", "load.js");
     const list = /const PLATFORMS = \[(.*?)\]/s.exec(loader)?.[1] ?? "";
     assert.deepEqual(all(list, /"([^"]+)"/g), names);
-    const packages = PLATFORMS.map(packageName).sort();
-    assert.deepEqual(all(loader, /return require\("(@[^"]+)"\)/g), packages);
-    assert.deepEqual(all(loader, /return require\.resolve\("(@[^"]+)"\)/g), packages);
+    assert.deepEqual(all(loader, /return require\("#native-([^"]+)"\)/g), names);
+    assert.deepEqual(all(loader, /return require\.resolve\("@key0ai\/native-([^"]+)"\)/g), names);
     const files = all(loader, /require\("\.\.\/(key0-native[^"]+)"\)/g);
     assert.deepEqual(files, PLATFORMS.map(binaryName).sort());
   });

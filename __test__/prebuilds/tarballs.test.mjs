@@ -50,6 +50,7 @@ describe("the main package", () => {
       "lib/load.js",
       "lib/resolve.js",
       "lib/sdk.js",
+      "lib/stack.js",
       "package.json",
     ]);
   });

@@ -49,10 +49,10 @@ export const PURPOSES = {
 
 /** @type {Record<string, () => import("node:crypto").KeyPairKeyObjectResult>} */
 const KEYS = {
-  "RSA-1024": () => generateKeyPairSync("rsa", { modulusLength: 1024 }),
-  "RSA-2048": () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
-  "RSA-3072": () => generateKeyPairSync("rsa", { modulusLength: 3072 }),
-  "RSA-PSS": () => generateKeyPairSync("rsa-pss", { modulusLength: 2048 }),
+  "RSA-1024": once(() => generateKeyPairSync("rsa", { modulusLength: 1024 })),
+  "RSA-2048": once(() => generateKeyPairSync("rsa", { modulusLength: 2048 })),
+  "RSA-3072": once(() => generateKeyPairSync("rsa", { modulusLength: 3072 })),
+  "RSA-PSS": once(() => generateKeyPairSync("rsa-pss", { modulusLength: 2048 })),
   "P-256": () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
   "P-384": () => generateKeyPairSync("ec", { namedCurve: "P-384" }),
   "P-521": () => generateKeyPairSync("ec", { namedCurve: "P-521" }),
@@ -246,3 +246,18 @@ const sequence = (/** @type {Buffer[]} */ ...contents) => tlv(0x30, ...contents)
 const set = (/** @type {Buffer[]} */ ...contents) => tlv(0x31, ...contents);
 const bits = (/** @type {Buffer} */ content) => tlv(0x03, Buffer.from([0]), content);
 const TRUE = tlv(0x01, Buffer.from([0xff]));
+
+/**
+ * Always the same: such a key takes long to make.
+ *
+ * @template T
+ * @param {() => T} make
+ */
+function once(make) {
+  /** @type {T | undefined} */
+  let made;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

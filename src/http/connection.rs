@@ -30,7 +30,7 @@ use super::{
 pub(super) enum OpenFailed {
     /// No socket.
     Connect(ConnectFailed),
-    /// A host that no certificate can name.
+    /// A host whose name is too long for TLS.
     Name,
     /// The handshake failed: TLS's reasons are inside.
     Tls(io::Error),
@@ -60,7 +60,7 @@ impl OpenFailed {
     }
 }
 
-const NO_NAME: Reason = Reason::new("the host is none that a certificate can name");
+const NO_NAME: Reason = Reason::new("the host's name is too long for TLS");
 const LOST: Reason = Reason::new("connecting ended without a result");
 
 /// A connection that carries one request at a time. Dropped, it is closed.

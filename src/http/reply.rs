@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     Fault,
-    coding::{Codings, Unreadable},
+    coding::{self, Unreadable},
 };
 use crate::{
     json,
@@ -80,7 +80,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
         let reply = Reply { status, location: Some(location), ..Reply::default() };
         return (reply, drain(incoming).await);
     }
-    let codings = Codings::of(&head.headers);
+    let codings = coding::codings(&head.headers);
     let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let content_type = String::from_utf8_lossy(content_type.unwrap_or_default()).into_owned();
     let limit = limit(status);
@@ -104,8 +104,9 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
         }
     };
     let decoded = match codings {
-        Ok(codings) if codings.are_doubtful && is_whole(&text(&body)) => Ok(body),
-        Ok(codings) => codings.decode(body, limit).await,
+        // Not coded, whatever a proxy that decoded it, or `gzip, UTF-8`, says of it.
+        Ok(codings) if !codings.is_empty() && is_whole(&text(&body)) => Ok(body),
+        Ok(codings) => coding::decode(body, &codings, limit).await,
         Err(why) => Err((why, body)),
     };
     let body = decoded.unwrap_or_else(|(why, body)| {

@@ -8,7 +8,9 @@ use rustls::{
 };
 
 pub(super) use shared_config::SharedConfig;
+use trust::Trust;
 pub use verdict::{node_code, reason};
+use verifier::Verifier;
 
 mod alerts;
 mod certificate;
@@ -59,14 +61,13 @@ pub fn verifies(reject_unauthorized: Option<&str>) -> bool {
 pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>) {
     let mut warnings = Vec::new();
     let trust = if environment.verifies() {
-        Some(trust::Trust::read(environment, &mut warnings))
+        Some(Trust::read(environment, &mut warnings))
     } else {
         warnings.push(UNVERIFIED.to_owned());
         None
     };
     let provider = aws_lc_rs::default_provider();
-    let verifier =
-        verifier::Verifier { trust, algorithms: provider.signature_verification_algorithms };
+    let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
     let mut config = both_versions(ClientConfig::builder_with_provider(Arc::new(provider)))
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))

@@ -24,9 +24,10 @@ pub struct AccessTokenIssuerHandle {
     pub(super) issuer: AccessTokenIssuer,
 }
 
-/// `new AccessTokenIssuer(…)`
+/// `new AccessTokenIssuer(…)`, of a bare secret or of the fields of a configuration.
 #[napi]
 pub fn access_token_issuer(
+    bare: Unknown<'_>,
     secret: Unknown<'_>,
     private_key: Unknown<'_>,
     algorithm: Unknown<'_>,
@@ -34,7 +35,10 @@ pub fn access_token_issuer(
     let new = || -> Result<_, ArgumentError> {
         AccessTokenIssuer::new(IssuerConfig {
             // What the algorithm does not use is not looked at: no type is wrong here.
-            secret: config::secret_if_string(secret),
+            secret: config::secret_if_string(bare).or_else(|| {
+                // The SDK calls an empty field a missing one, and an empty bare secret too short.
+                config::secret_if_string(secret).filter(|secret| !secret.expose().is_empty())
+            }),
             private_key: config::secret_if_string(private_key),
             algorithm: config::optional_string("algorithm", algorithm)?,
         })

@@ -23,20 +23,21 @@ pub(super) fn known_to_everyone(secret: &str) -> Option<Found> {
 }
 
 fn in_text(text: &str) -> Option<Found> {
-    armour(text)
-        .or_else(|| is_ssh(text).then_some(Found::PublicKey))
-        .or_else(|| is_jwk(text).then_some(Found::PublicKey))
+    // Most secrets have no blank: they pay little.
+    let words = has_any(text, |byte| byte.is_ascii_whitespace());
+    let key = || is_jwk(text) || words && is_ssh(text);
+    words.then(|| armour(text)).flatten().or_else(|| key().then_some(Found::PublicKey))
 }
 
 /// The first label of PEM (RFC 7468 §2), or of what resembles it, that is no private key's.
 fn armour(text: &str) -> Option<Found> {
-    let begins = text.as_bytes().windows(BEGIN.len()).enumerate();
-    let mut after = begins
-        .filter(|(_, word)| word.eq_ignore_ascii_case(BEGIN))
-        .filter_map(|(at, _)| text.get(at + BEGIN.len()..));
-    after.find_map(|label| {
-        let blank = |c: char| c.is_whitespace();
-        let mut words = label.strip_prefix(blank)?.split(blank).filter(|word| !word.is_empty());
+    let b = text.bytes().enumerate().filter(|(_, byte)| byte | 0x20 == b'b');
+    b.map(|(at, _)| at).find_map(|at| {
+        let (begin, label) = text.get(at..)?.split_at_checked(BEGIN.len())?;
+        if !begin.eq_ignore_ascii_case(BEGIN) || !label.starts_with(blank) {
+            return None;
+        }
+        let mut words = label.split_ascii_whitespace();
         let mut word = words.next()?;
         if KINDS.iter().any(|kind| word.eq_ignore_ascii_case(kind)) {
             word = words.next()?;
@@ -56,13 +57,9 @@ fn begins_with(word: &str, start: &str) -> bool {
 
 /// A line of `authorized_keys` or `known_hosts` (sshd(8)): a type, and its base64.
 fn is_ssh(text: &str) -> bool {
-    let mut words = text.split_whitespace().peekable();
-    while let Some(word) = words.next() {
-        if is_ssh_type(word) && words.peek().is_some_and(|key| key.starts_with("AAAA")) {
-            return true;
-        }
-    }
-    false
+    let keys = text.split_ascii_whitespace().skip(1);
+    let mut pairs = text.split_ascii_whitespace().zip(keys);
+    pairs.any(|(kind, key)| key.starts_with("AAAA") && is_ssh_type(kind))
 }
 
 fn is_ssh_type(word: &str) -> bool {
@@ -71,7 +68,7 @@ fn is_ssh_type(word: &str) -> bool {
 
 /// A JWK without its private part, or a set of them (RFC 7517 §4, §5).
 fn is_jwk(text: &str) -> bool {
-    if !text.trim_start().starts_with('{') {
+    if !text.trim_ascii_start().starts_with('{') {
         return false;
     }
     let names = ["kty", "n", "x", "d", "keys"];
@@ -86,19 +83,20 @@ fn is_jwk(text: &str) -> bool {
 
 /// Base64 or base64url, in lines or one, in quotes or none.
 fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c));
+    let text = text.trim_matches(|c| blank(c) || QUOTES.contains(&c));
     if text.len() < SHORTEST {
         return None;
     }
-    let mut base64 = Zeroizing::new(String::with_capacity(text.len()));
-    for c in text.trim_end_matches('=').chars().filter(|c| !c.is_whitespace()) {
-        base64.push(match c {
-            '-' => '+',
-            '_' => '/',
-            c => c,
-        });
-    }
-    LENIENT.decode(base64.as_bytes()).ok().map(Zeroizing::new)
+    let is_url_safe = has_any(text, |byte| byte == b'-' || byte == b'_');
+    let engine = if is_url_safe { &URL_SAFE } else { &STANDARD };
+    let decoded = if has_any(text, |byte| byte.is_ascii_whitespace()) {
+        let mut line = Zeroizing::new(String::with_capacity(text.len()));
+        line.extend(text.split_ascii_whitespace());
+        engine.decode(line.as_bytes())
+    } else {
+        engine.decode(text)
+    };
+    decoded.ok().map(Zeroizing::new)
 }
 
 fn in_bytes(bytes: &[u8]) -> Option<Found> {
@@ -140,19 +138,27 @@ fn whole(tag: u8, der: &[u8]) -> Option<&[u8]> {
     element(tag, der).filter(|(_, rest)| rest.is_empty()).map(|(content, _)| content)
 }
 
-const BEGIN: &[u8] = b"BEGIN";
+fn blank(c: char) -> bool {
+    c.is_ascii_whitespace()
+}
+
+/// Counted to the end, which compilers do many bytes at a time.
+fn has_any(text: &str, is: impl Fn(u8) -> bool) -> bool {
+    text.bytes().filter(|byte| is(*byte)).count() > 0
+}
+
+const BEGIN: &str = "BEGIN";
 /// What may stand before the words PUBLIC KEY or CERTIFICATE.
 const KINDS: [&str; 7] = ["RSA", "EC", "DSA", "SSH2", "PGP", "X509", "TRUSTED"];
 const QUOTES: [char; 3] = ['"', '\'', '`'];
 /// An Ed25519 key, the shortest there is, has 44 bytes of DER.
 const SHORTEST: usize = 59;
 /// The last letter of an unpadded text may hold bits that are not zero: it is read as OpenSSL does.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+static STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+static URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 //! Where trusted certificates are read from.
 
-use std::{fs, path::Path, process::Command};
+#[cfg(unix)]
+use std::process::Command;
+use std::{fs, path::Path};
 
 use key0_native::http::tls::{TlsEnvironment, client_config};
 use tempfile::TempDir;

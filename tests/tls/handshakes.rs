@@ -103,3 +103,53 @@ async fn a_servers_alert_has_nodes_name() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_server_is_told_its_host_but_for_an_address_and_for_what_rustls_takes_for_none() {
+    let ca = ca("ca");
+    let hosts = ["localhost", "a_b.test", "127.0.0.1", "::1", "abc-.corp.test", "-x.corp.test"];
+    let file = pem_file(&ca.pem());
+    let environment = extra(&file);
+    let server = serve(issued(&params("server", &hosts), &[&ca]), BOTH).await;
+    for (host, told) in [
+        ("localhost", "localhost"),
+        ("localhost.", "localhost"),
+        ("a_b.test", "a_b.test"),
+        ("127.0.0.1", "nobody"),
+        ("[::1]", "nobody"),
+        ("abc-.corp.test", "nobody"),
+        ("-x.corp.test", "nobody"),
+    ] {
+        let session = connect(client_config(&environment).0, server, host).await.unwrap();
+        assert_eq!(session.told, told, "{host}");
+    }
+    for host in ["abd-.corp.test", "[::2]"] {
+        assert_eq!(outcome(&environment, server, host).await, wrong_name(), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_one_host_is_not_resumed_for_another() {
+    let ca = ca("ca");
+    let file = pem_file(&ca.pem());
+    let (config, _) = client_config(&extra(&file));
+    let server = serve(issued(&params("server", &["a-.test", "b-.test"]), &[&ca]), BOTH).await;
+    let kind = async |host| connect(config.clone(), server, host).await.unwrap().kind;
+    assert_eq!(kind("a-.test").await, HandshakeKind::Full);
+    assert_eq!(kind("b-.test").await, HandshakeKind::Full);
+    assert_eq!(kind("b-.test").await, HandshakeKind::Resumed);
+}
+
+#[tokio::test]
+async fn a_session_of_an_unverified_handshake_is_not_resumed_by_a_verified_one() {
+    let server = serve(self_signed(&server_params()), BOTH).await;
+    let unverified = TlsEnvironment {
+        node_tls_reject_unauthorized: Some("0".to_owned()),
+        ..TlsEnvironment::default()
+    };
+    connect(client_config(&unverified).0, server, "localhost").await.unwrap();
+    assert_eq!(
+        outcome(&TlsEnvironment::default(), server, "localhost").await,
+        refused("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate"),
+    );
+}

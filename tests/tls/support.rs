@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
-use key0_native::http::tls::{TlsEnvironment, client_config, node_code, reason};
+use key0_native::http::tls::{TlsEnvironment, client_config, node_code, reason, target};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
     PKCS_ECDSA_P256_SHA256, date_time_ymd,
@@ -10,7 +10,7 @@ use rcgen::{
 use rustls::{
     ClientConfig, HandshakeKind, ProtocolVersion, ServerConfig, SupportedProtocolVersion,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    pki_types::{CertificateDer, PrivateKeyDer},
     server::ResolvesServerCert,
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
@@ -53,6 +53,8 @@ pub struct Session {
     pub version: ProtocolVersion,
     pub protocol: Option<Vec<u8>>,
     pub kind: HandshakeKind,
+    /// The host that the server was told.
+    pub told: String,
 }
 
 /// Shakes hands with `server` as the one called `host`, and reads what it says to its end.
@@ -61,18 +63,19 @@ pub async fn connect(
     server: SocketAddr,
     host: &str,
 ) -> Result<Session, rustls::Error> {
-    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let (config, name) = target(&Arc::new(config), host).unwrap();
     let tcp = TcpStream::connect(server).await.unwrap();
     let exchange = async {
-        let mut tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
+        let mut tls = TlsConnector::from(config).connect(name, tcp).await?;
         let mut said = Vec::new();
         tls.read_to_end(&mut said).await?;
-        assert_eq!(said, b"hello");
+        let said = String::from_utf8(said).unwrap();
         let (_, session) = tls.get_ref();
         Ok(Session {
             version: session.protocol_version().unwrap(),
             protocol: session.alpn_protocol().map(<[u8]>::to_vec),
             kind: session.handshake_kind().unwrap(),
+            told: said.strip_prefix("hello, ").unwrap().to_owned(),
         })
     };
     exchange.await.map_err(|error: std::io::Error| {
@@ -80,7 +83,7 @@ pub async fn connect(
     })
 }
 
-/// A server that says hello to everyone who accepts `identity`.
+/// A server that says hello to everyone who accepts `identity`, and the host that it was told.
 pub async fn serve(
     identity: Identity,
     versions: &[&'static SupportedProtocolVersion],
@@ -106,7 +109,9 @@ pub async fn serve(
             let (tcp, _) = listener.accept().await.unwrap();
             // A client that refuses is what most of these tests are about.
             if let Ok(mut tls) = acceptor.accept(tcp).await {
-                let _ = tls.write_all(b"hello").await;
+                let told = tls.get_ref().1.server_name().unwrap_or("nobody");
+                let hello = format!("hello, {told}");
+                let _ = tls.write_all(hello.as_bytes()).await;
                 let _ = tls.shutdown().await;
             }
         }

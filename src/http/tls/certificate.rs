@@ -77,7 +77,8 @@ struct Signed<'a> {
 impl<'a> Certificate<'a> {
     /// Reads a certificate; None where it is none.
     pub fn parse(der: &'a [u8]) -> Option<Self> {
-        let mut outer = Reader::new(der).inside(SEQUENCE)?;
+        let mut whole = Reader::new(der);
+        let mut outer = whole.inside(SEQUENCE)?;
         let content = outer.value(SEQUENCE)?;
         let algorithm = outer.content(SEQUENCE)?;
         let signature = whole_bytes(outer.content(BIT_STRING)?)?;
@@ -102,6 +103,9 @@ impl<'a> Certificate<'a> {
             Some(mut extensions) => Extensions::parse(extensions.inside(SEQUENCE)?)?,
             None => Extensions::default(),
         };
+        if [whole, outer, inner].iter().any(|rest| !rest.is_empty()) {
+            return None;
+        }
         Some(Self {
             subject: Name::parse(subject_der)?,
             subject_der,
@@ -188,7 +192,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Refuses a `signature` of `message` that is not that of `key`, a `SubjectPublicKeyInfo`, by any of
+/// Refuses a `signature` of `message` that `key`, a `SubjectPublicKeyInfo`, has made by none of
 /// these.
 pub(super) fn check_signature<'b>(
     key: &[u8],

@@ -70,6 +70,9 @@ impl Search<'_> {
     fn why_not(&self, end_entity: &Certificate<'_>) -> Verdict {
         let mut chain = vec![end_entity];
         let root = loop {
+            if chain.len() > DEPTH {
+                return verdict::CHAIN_TOO_LONG;
+            }
             let Some(last) = chain.last().filter(|it| !it.is_self_signed()) else {
                 break None;
             };
@@ -214,6 +217,8 @@ fn suits(certificate: &Certificate<'_>, issuer: bool) -> bool {
         }
 }
 
+/// OpenSSL's.
+const DEPTH: usize = 100;
 const DIGITAL_SIGNATURE: u8 = 0x80;
 const KEY_ENCIPHERMENT: u8 = 0x20;
 const KEY_AGREEMENT: u8 = 0x08;

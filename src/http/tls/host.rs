@@ -1,5 +1,5 @@
-//! Whose certificate it is, by Node's rules (`tls.checkServerIdentity`, RFC 6125), and how hosts are
-//! told to rustls.
+//! Whose certificate it is, by Node's rules (`tls.checkServerIdentity`, RFC 6125), and how rustls
+//! is told of a host.
 
 use std::net::IpAddr;
 
@@ -13,8 +13,8 @@ use super::{
 
 /// A host as rustls takes it, and whether a server may be told (SNI).
 ///
-/// rustls takes no name with a label that begins or ends in `-`, which Node does: such a one goes by
-/// an alias that nobody can have, and is not told to the server.
+/// Node takes labels that begin or end in `-`, rustls does not. Such a host goes by an alias that
+/// nobody can have, and the server is not told.
 pub(super) fn server_name(host: &str) -> Option<(ServerName<'static>, bool)> {
     // An IPv6 address stands in brackets.
     let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);

@@ -20,7 +20,7 @@ use super::alerts;
 /// | unknown: no chain at all | `UNABLE_TO_VERIFY_LEAF_SIGNATURE` |
 /// | a signature | `CERT_SIGNATURE_FAILURE` |
 /// | not made for servers, or issued by what is no CA | `INVALID_PURPOSE` |
-/// | too far below a CA | `PATH_LENGTH_EXCEEDED` |
+/// | too far below a CA | `PATH_LENGTH_EXCEEDED`, `INVALID_CA` |
 /// | another reason against a certificate | `UNSPECIFIED` |
 /// | no TLS at all (plain HTTP) | `ERR_SSL_WRONG_VERSION_NUMBER` |
 /// | a version before TLS 1.2 | `ERR_SSL_UNSUPPORTED_PROTOCOL` |
@@ -133,6 +133,8 @@ pub(super) const INVALID_PURPOSE: Verdict =
     Verdict::new("INVALID_PURPOSE", "unsuitable certificate purpose");
 pub(super) const PATH_TOO_LONG: Verdict =
     Verdict::new("PATH_LENGTH_EXCEEDED", "path length constraint exceeded");
+pub(super) const CHAIN_TOO_LONG: Verdict =
+    Verdict::new("CERT_CHAIN_TOO_LONG", "certificate chain too long");
 
 // Node has no names for these.
 pub(super) const MALFORMED: Verdict = Verdict::new("UNSPECIFIED", "the certificate cannot be read");
