@@ -1,6 +1,6 @@
 // What has no types of its own: binaries, packages of platforms and of test servers, the SDK.
 declare module "*.node";
-declare module "@key0ai/native-*";
+declare module "#native-*";
 declare module "@key0ai/key0" {
   export class Key0Error extends Error {
     readonly code: string;

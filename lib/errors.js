@@ -3,18 +3,17 @@
 
 /**
  * `Key0Error`, and native error records turned into thrown errors.
- * @import { ErrorRecord, CauseRecord } from "../binding"
+ * @import { ErrorRecord } from "../binding"
  */
 
-const { findSdkClass } = require("./sdk.js");
+const { text, toCause, UNREADABLE } = require("./causes.js");
+const { sdkSearch } = require("./sdk.js");
+const { fromCaller } = require("./stack.js");
 
 /** The SDK's class, once it is known. @type {Function | undefined} */
 let sdkClass;
 
-/** What failures wait for, once the first one has begun to look. @type {Promise<void> | undefined} */
-let search;
-
-let isSought = false;
+const search = sdkSearch(() => sdkClass !== undefined, setKey0ErrorClass);
 
 class Key0Error extends Error {
   /**
@@ -63,11 +62,12 @@ function setKey0ErrorClass(ErrorClass) {
     typeof ErrorClass === "function" ? ErrorClass.prototype : undefined,
   );
   if (!readable("Key0Error", () => inherits(theirs, Error.prototype))) {
-    throw new TypeError("Key0Error must be a class that extends Error");
+    throw fromCaller(new TypeError("Key0Error must be a class that extends Error"));
   }
   const { prototype } = Key0Error;
   if (theirs === prototype || inherits(theirs, prototype)) {
-    throw new TypeError("Key0Error must be the SDK's class, not this package's or one below it");
+    const own = "Key0Error must be the SDK's class, not this package's or one below it";
+    throw fromCaller(new TypeError(own));
   }
   Object.setPrototypeOf(prototype, theirs);
   sdkClass = /** @type {Function} */ (ErrorClass);
@@ -80,7 +80,7 @@ function setKey0ErrorClass(ErrorClass) {
  * @returns {T}
  */
 function unwrap(outcome) {
-  if (isRecord(outcome)) throw toError(outcome);
+  if (isRecord(outcome)) throw fromCaller(toError(outcome));
   return outcome;
 }
 
@@ -88,11 +88,23 @@ function unwrap(outcome) {
  * The record of a call that failed, thrown. Awaited in the `async` function that the caller awaits,
  * so that the stack, which is made before anything is waited for, is the caller's.
  * @param {ErrorRecord} record
+ * @param {unknown} [reason] What the caller's own code threw, where that is why.
  * @returns {Promise<never>}
  */
-async function failed(record) {
-  const error = toError(record);
+async function failed(record, reason) {
+  const error = fromCaller(toError(record, reason));
   await known(error);
+  throw error;
+}
+
+/**
+ * The same of a token that a validator refused.
+ * @param {ErrorRecord} record
+ * @returns {Promise<never>}
+ */
+async function refused(record) {
+  const error = fromCaller(toError(record));
+  await known(error, true);
   throw error;
 }
 
@@ -100,16 +112,8 @@ async function failed(record) {
  * Settles once the SDK's class was looked for, where that makes a difference to the error.
  * @param {unknown} error
  */
-async function known(error) {
-  if (!inherits(error, Key0Error.prototype)) return;
-  if (!isSought && sdkClass === undefined) {
-    isSought = true;
-    search = findSdkClass((ErrorClass) => {
-      // Named by hand in the meantime, it is the right one.
-      if (sdkClass === undefined) setKey0ErrorClass(ErrorClass);
-    });
-  }
-  await search;
+async function known(error, isRefusal = false) {
+  if (inherits(error, Key0Error.prototype)) await search.atFailure(isRefusal);
 }
 
 /**
@@ -121,8 +125,8 @@ function isRecord(outcome) {
   return typeof outcome === "object" && outcome !== null && "error" in outcome;
 }
 
-/** @param {ErrorRecord} record */
-function toError({ error, message, code, httpStatus, claim, cause }) {
+/** @param {ErrorRecord} record @param {unknown} [reason] */
+function toError({ error, message, code, httpStatus, claim, cause }, reason) {
   const thrown =
     error === "Key0Error"
       ? new Key0Error(/** @type {string} */ (code), message, httpStatus)
@@ -131,33 +135,24 @@ function toError({ error, message, code, httpStatus, claim, cause }) {
           ...(claim === undefined ? {} : { claim }),
         });
   if (cause !== undefined) {
-    const value = toCause(cause);
+    const value = toCause(cause, reason);
     Object.defineProperty(thrown, "cause", { value, writable: true, configurable: true });
   }
   return thrown;
 }
 
-/** @param {CauseRecord} record */
-function toCause({ message, ...facts }) {
-  const cause = new Error(message);
-  // It would only repeat that of the error it belongs to.
-  Object.defineProperty(cause, "stack", { value: `Error: ${message}` });
-  return Object.assign(cause, facts);
-}
-
 /**
- * What an error of anybody's says of itself, whatever it is: one below our class is of its kind.
+ * What an error of anybody's is called and says: one below our class is of its kind.
  * @param {any} error
  * @returns {[name: string, message: string]}
  */
-function told(error) {
+function nameAndMessage(error) {
   try {
     const isError = typeof error === "object" && error !== null && "message" in error;
-    if (!isError) return ["", String(error)];
-    const name = error instanceof Key0Error ? "Key0Error" : String(error.name);
-    return [name, String(error.message)];
+    if (!isError) return ["", text(error)];
+    return [error instanceof Key0Error ? "Key0Error" : String(error.name), text(error.message)];
   } catch {
-    return ["", "an error that cannot be read"];
+    return ["", UNREADABLE];
   }
 }
 
@@ -171,7 +166,8 @@ function readable(field, read) {
   try {
     return read();
   } catch (error) {
-    throw new TypeError(`${field} cannot be read: ${told(error)[1]}`, { cause: error });
+    const message = `${field} cannot be read: ${nameAndMessage(error)[1]}`;
+    throw fromCaller(new TypeError(message, { cause: error }));
   }
 }
 
@@ -186,4 +182,16 @@ function inherits(value, prototype) {
 const { isPrototypeOf: isAbove } = Object.prototype;
 const PLAIN = { Error, TypeError, RangeError };
 
-module.exports = { failed, isRecord, Key0Error, known, readable, setKey0ErrorClass, told, unwrap };
+module.exports = {
+  failed,
+  fromCaller,
+  isRecord,
+  Key0Error,
+  known,
+  nameAndMessage,
+  readable,
+  refused,
+  seekSdkClass: search.begin,
+  setKey0ErrorClass,
+  unwrap,
+};

@@ -8,9 +8,19 @@
  * linker.
  */
 
-const { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } = require("node:fs");
+const {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+} = require("node:fs");
+const { createRequire } = require("node:module");
 const { basename, dirname, join } = require("node:path");
 const { version } = require("../package.json");
+const { folderOf } = require("./resolve.js");
 
 const PLATFORMS = [
   "linux-x64-gnu",
@@ -23,8 +33,11 @@ const PLATFORMS = [
   "win32-arm64-msvc",
 ];
 
+/** Of this module; none in a bundle, while `__filename` is what a bundler makes of it. */
+const { filename } = /** @type {NodeJS.Module} */ (/** @type {unknown} */ (module));
+
 /** A bundler has put this text into a file of its own. */
-const isBundled = basename(__filename) !== "load.js";
+const isBundled = basename(filename ?? "") !== "load.js";
 
 /** `e_machine` of an ELF file. @type {Record<string, number>} */
 const MACHINES = { x64: 62, arm64: 183 };
@@ -46,44 +59,54 @@ function load() {
       attempts.push(error);
     }
   }
-  const copied = isBundled ? (packageCopy(platform) ?? ownCopy(platform)) : undefined;
+  const copied = isBundled
+    ? (packageCopy(platform, attempts) ?? ownCopy(platform, attempts))
+    : undefined;
   if (copied) return copied;
   throw notLoaded(platform, attempts);
 }
 
 /**
- * In a bundle: the copy that the bundler has made of a platform package's binary.
+ * In a bundle: the copy that the bundler has made of a platform package's binary. Its names are of
+ * `imports` in `package.json`: where no copy was made, Bun asks no registry for such a name.
  * @param {string} platform
+ * @param {any[]} attempts
  */
-function packageCopy(platform) {
+function packageCopy(platform, attempts) {
   try {
     switch (platform) {
       case "linux-x64-gnu":
-        return require("@key0ai/native-linux-x64-gnu");
+        return require("#native-linux-x64-gnu");
       case "linux-x64-musl":
-        return require("@key0ai/native-linux-x64-musl");
+        return require("#native-linux-x64-musl");
       case "linux-arm64-gnu":
-        return require("@key0ai/native-linux-arm64-gnu");
+        return require("#native-linux-arm64-gnu");
       case "linux-arm64-musl":
-        return require("@key0ai/native-linux-arm64-musl");
+        return require("#native-linux-arm64-musl");
       case "darwin-x64":
-        return require("@key0ai/native-darwin-x64");
+        return require("#native-darwin-x64");
       case "darwin-arm64":
-        return require("@key0ai/native-darwin-arm64");
+        return require("#native-darwin-arm64");
       case "win32-x64-msvc":
-        return require("@key0ai/native-win32-x64-msvc");
+        return require("#native-win32-x64-msvc");
       case "win32-arm64-msvc":
-        return require("@key0ai/native-win32-arm64-msvc");
+        return require("#native-win32-arm64-msvc");
       default:
         return undefined;
     }
-  } catch {
+  } catch (/** @type {any} */ error) {
+    // The others say only that there is no copy.
+    if (error.code === "ERR_DLOPEN_FAILED") attempts.push(error);
     return undefined;
   }
 }
 
-/** The same of one that was built beside this package. @param {string} platform */
-function ownCopy(platform) {
+/**
+ * The same of one that was built beside this package.
+ * @param {string} platform
+ * @param {any[]} attempts
+ */
+function ownCopy(platform, attempts) {
   try {
     switch (platform) {
       case "linux-x64-gnu":
@@ -105,13 +128,16 @@ function ownCopy(platform) {
       default:
         return undefined;
     }
-  } catch {
+  } catch (/** @type {any} */ error) {
+    // The others say only that there is no copy.
+    if (error.code === "ERR_DLOPEN_FAILED") attempts.push(error);
     return undefined;
   }
 }
 
 /** @param {string} platform */
 function builtHere(platform) {
+  if (isBundled) return undefined;
   const file = join(__dirname, "..", `key0-native.${platform}.node`);
   return existsSync(file) ? file : undefined;
 }
@@ -125,6 +151,7 @@ function builtHere(platform) {
  */
 function resolved(platform) {
   try {
+    if (process.versions.bun) checkInstalled(`@key0ai/native-${platform}`);
     switch (platform) {
       case "linux-x64-gnu":
         return require.resolve("@key0ai/native-linux-x64-gnu");
@@ -148,6 +175,12 @@ function resolved(platform) {
   } catch (error) {
     return /** @type {Error} */ (error);
   }
+}
+
+/** For Bun, which asks a registry for a name that it does not find. @param {string} name */
+function checkInstalled(name) {
+  if (folderOf(name, createRequire(filename ?? process.argv[1]))) return;
+  throw Object.assign(new Error(`Cannot find module '${name}'`), { code: "MODULE_NOT_FOUND" });
 }
 
 /** @param {string} platform */
@@ -252,6 +285,13 @@ function causes(platform, attempts) {
         " and without --no-addons.",
     ];
   }
+  const mount = attempts.map(noexecMount).find((found) => found !== undefined);
+  if (mount !== undefined) {
+    return [
+      `The file is on ${mount}, which is mounted noexec: nothing there may be run or loaded.` +
+        " Install on another mount, or mount it without noexec.",
+    ];
+  }
   const [os, cpu, abi] = platform.split("-");
   const libc = { gnu: " --libc=glibc", musl: " --libc=musl" }[abi] ?? "";
   const others = PLATFORMS.filter((name) => name !== platform && has(name));
@@ -280,6 +320,28 @@ function causes(platform, attempts) {
             " remove node_modules, then npm install",
         ]),
   ];
+}
+
+/**
+ * Where the file of this error is, if that is mounted so that nothing on it may be loaded.
+ * @param {any} error
+ */
+function noexecMount(error) {
+  try {
+    const [file = ""] = String(error.message).match(/\/.*?\.node(?=:)/) ?? [];
+    const place = realpathSync(file);
+    const mounts = readFileSync("/proc/self/mounts", "utf8").matchAll(/^\S+ (\S+) \S+ (\S+)/gm);
+    const all = [...mounts].map(([, folder, options]) => ({
+      folder: folder.replaceAll("\\040", " "),
+      isNoexec: options.split(",").includes("noexec"),
+    }));
+    const around = all.filter(({ folder }) => place.startsWith(join(folder, "/")));
+    // The innermost; of two at one place the later one covers the other.
+    const mount = around.reduce((a, b) => (b.folder.length >= a.folder.length ? b : a));
+    return mount.isNoexec ? mount.folder : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function none() {

@@ -6,13 +6,23 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
-import { installed } from "../../scripts/tools.mjs";
-import { packedPackage, project, temporary, write } from "../support/apps.mjs";
+import { transform } from "esbuild";
+import { installed, runtime } from "../../scripts/tools.mjs";
+import { addSdk, packedPackage, program, project, temporary, write } from "../support/apps.mjs";
 import { endedWell, ROOT, run } from "../support/process.mjs";
-import { closedPort, httpServer } from "../support/server.mjs";
+import { closedPort, httpServer, reply } from "../support/server.mjs";
 
 const PAGE = readFileSync(join(ROOT, "docs/bundlers.md"), "utf8");
 
@@ -68,7 +78,7 @@ async function runs(/** @type {any} */ t, /** @type {string} */ cwd, /** @type {
 describe("a bundle that leaves the package external", () => {
   it("of esbuild runs", async (t) => {
     const folder = app(t, MAIN);
-    const [, ...args] = block("sh", "esbuild").trim().split(" ");
+    const [, ...args] = block("sh", "esbuild main.mjs").trim().split(" ");
     await builds(folder, join(ROOT, "node_modules/.bin/esbuild"), ...args, "--log-level=error");
     await runs(t, folder, "out/main.mjs");
   });
@@ -93,6 +103,91 @@ describe("a bundle that leaves the package external", () => {
     );
     await runs(t, folder, "out/main.mjs");
   });
+});
+
+/** What issues for one payment, and how the engine's class is named in it. */
+const PAYMENT = program("payment", "esm");
+const NAMINGS = {
+  "that names the class": `${block("js", "import { Key0Error }")}\n${PAYMENT}`,
+  "that imports from the entry /key0": PAYMENT.replace("@key0ai/native", "@key0ai/native/key0"),
+};
+
+/** An app that has SDK and addon, the binary in a package of its own, as they are published. */
+async function appWithSdk(/** @type {any} */ t, /** @type {Record<string, string>} */ files) {
+  const folder = project(t, { "package.json": '{"private":true}', ...files });
+  await addSdk(folder, "typescript");
+  const scope = join(folder, "node_modules/@key0ai");
+  const [binary] = readdirSync(join(scope, "native")).filter((name) => name.endsWith(".node"));
+  const [, platform] = binary.split(".");
+  cpSync(join(ROOT, "npm", platform), join(scope, `native-${platform}`), { recursive: true });
+  renameSync(join(scope, "native", binary), join(scope, `native-${platform}`, binary));
+  return folder;
+}
+
+/**
+ * Asserts that the output, moved away from what it was built of, issues once for one payment, and
+ * that Bun asks no registry for anything.
+ */
+async function issuesOnce(
+  /** @type {any} */ t,
+  /** @type {string} */ folder,
+  /** @type {string[]} */ command,
+) {
+  const elsewhere = temporary(t);
+  cpSync(join(folder, "out"), join(elsewhere, "out"), { recursive: true });
+  if (existsSync(join(folder, "kept"))) {
+    cpSync(join(folder, "kept"), join(elsewhere, "node_modules"), { recursive: true });
+  }
+  rmSync(folder, { recursive: true });
+  const silent = await httpServer(t, () => {});
+  const registry = await httpServer(t, (_, response) => reply(response, "{}", 404));
+  const env = { BUN_CONFIG_REGISTRY: registry.url, BUN_INSTALL_CACHE_DIR: elsewhere };
+  const [file, ...args] = command;
+  const program = file.startsWith("out/") ? join(elsewhere, file) : file;
+  const ended = await run(program, [...args, silent.url], { cwd: elsewhere, env });
+  endedWell(ended);
+  assert.equal(JSON.parse(ended.stdout).body.code, "TOKEN_ISSUE_TIMEOUT");
+  assert.equal(silent.requests.length, 1, "POSTs");
+  assert.deepEqual(registry.requests, []);
+}
+
+// D06
+describe("SDK, addon and binary in one bundle,", () => {
+  for (const [naming, main] of Object.entries(NAMINGS)) {
+    it(`of esbuild, ${naming}`, async (t) => {
+      const { code } = await transform(main, { format: "cjs" });
+      const folder = await appWithSdk(t, { "main.cjs": code });
+      const [, ...args] = block("sh", "esbuild main.cjs").trim().split(" ");
+      await builds(folder, join(ROOT, "node_modules/.bin/esbuild"), ...args, "--log-level=error");
+      await issuesOnce(t, folder, [process.execPath, "out/main.cjs"]);
+    });
+
+    for (const command of ["bun build main.mjs --target", "bun build main.mjs --compile"]) {
+      it(`of ${command}, ${naming}`, async (t) => {
+        const folder = await appWithSdk(t, { "main.mjs": main });
+        const [, ...args] = block("sh", command).trim().split(" ");
+        await builds(folder, runtime("bun"), ...args);
+        const isProgram = command.endsWith("--compile");
+        await issuesOnce(t, folder, isProgram ? ["out/main"] : [runtime("bun"), "out/main.js"]);
+      });
+    }
+  }
+});
+
+describe("the SDK in a bundle that leaves the addon external,", () => {
+  for (const [name, program] of [
+    ["Node", process.execPath],
+    ["Bun", runtime("bun")],
+  ]) {
+    it(`with the class named, run by ${name}`, async (t) => {
+      const folder = await appWithSdk(t, { "main.mjs": NAMINGS["that names the class"] });
+      const [, ...args] = block("sh", "esbuild main.mjs").trim().split(" ");
+      await builds(folder, join(ROOT, "node_modules/.bin/esbuild"), ...args, "--log-level=error");
+      // The SDK stays installed beside it, too: another copy.
+      renameSync(join(folder, "node_modules"), join(folder, "kept"));
+      await issuesOnce(t, folder, [program, "out/main.mjs"]);
+    });
+  }
 });
 
 it("a bundle of webpack that forgot it says what to write", async (t) => {

@@ -110,7 +110,7 @@ for (const { name, good, call, gives, refused } of EXCHANGES) {
 
     it("are a failure by 101 alone, at once", async (t) => {
       const server = await rawServer(t, "HTTP/1.1 101 Switching Protocols\r\n\r\n");
-      await rejectsWith(call(server.url), refused("101"));
+      await rejectsWith(call(server.url), refused(101));
     });
   });
 }
@@ -134,9 +134,13 @@ describe("an answer without end", () => {
           await connection.write(block);
         }
       });
-      const message = `Network error: cannot read the answer of ${server.origin}: it does not end`;
+      const message = `reading the answer of ${server.origin}: the answer does not end`;
       const issue = createRemoteTokenIssuer({ url: server.url });
-      await rejectsWith(issue(PAYMENT), issueFailed(message, { sent: true }));
+      const expected = issueFailed("Network error: the answer does not end", {
+        message,
+        sent: true,
+      });
+      await rejectsWith(issue(PAYMENT), expected);
       assert.ok(written < 2 ** 25, `${written} bytes`);
     });
   }
@@ -242,21 +246,20 @@ describe("an answer over TLS whose connection ends without close_notify", () => 
     }
   }
 
-  /** @type {[string, string, string][]} */
+  /** @type {[string, string, string?][]} */
   const cut = [
-    ["before its announced length", OK.replace(/Length: \d+/, "Length: 100"), "cannot read "],
-    ["before its last chunk", `${CHUNKED}d\r\n${GOOD}\r\n`, "cannot read "],
-    ["inside its JSON", `HTTP/1.1 200 OK\r\n\r\n${GOOD.slice(0, -1)}`, ""],
-    ["in its head", "HTTP/1.1 200 OK\r\nContent-Le", "cannot read "],
-    ["before its first byte", "", "no answer from "],
+    ["before its announced length", OK.replace(/Length: \d+/, "Length: 100"), "ECONNRESET"],
+    ["before its last chunk", `${CHUNKED}d\r\n${GOOD}\r\n`, "ECONNRESET"],
+    ["inside its JSON", `HTTP/1.1 200 OK\r\n\r\n${GOOD.slice(0, -1)}`],
+    ["in its head", "HTTP/1.1 200 OK\r\nContent-Le", "ECONNRESET"],
+    ["before its first byte", "", "ECONNRESET"],
   ];
-  for (const [name, bytes, reason] of cut) {
+  for (const [name, bytes, code] of cut) {
     it(`is a network error where that is ${name}`, async (t) => {
       const server = await cutting(t, bytes);
-      const message = new RegExp(`^Network error: ${reason}`);
-      const cause = reason ? { code: "ECONNRESET", sent: true } : {};
+      const cause = code ? { code, sent: true } : { sent: true };
       const call = createRemoteTokenIssuer({ url: server.url })(PAYMENT);
-      await rejectsWith(call, issueFailed(message, cause));
+      await rejectsWith(call, issueFailed(/^Network error: ./, cause));
       assert.equal(server.requests.length, 1);
     });
   }
@@ -336,7 +339,7 @@ describe("an answer's coding", () => {
       const headers = [`Content-Encoding: ${coding}`];
       const server = await rawServer(t, answer("no", { status: "503 x", headers }));
       const call = createRemoteTokenIssuer({ url: server.url })(PAYMENT);
-      await rejectsWith(call, ISSUER.refused("503 no"));
+      await rejectsWith(call, issueFailed("Backend failed to issue token: 503", { status: 503 }));
     }
   });
 

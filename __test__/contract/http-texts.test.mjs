@@ -49,7 +49,10 @@ describe("an answer's text", () => {
 
   it("is quoted without its byte order mark", async (t) => {
     const call = issued(t, `${BOM}no`, { status: "500 Oops" });
-    await rejectsWith(call, issueFailed("Backend failed to issue token: 500 no"));
+    await rejectsWith(
+      call,
+      issueFailed("Backend failed to issue token: 500", { status: 500, body: "no" }),
+    );
   });
 
   const malformed = [
@@ -74,7 +77,7 @@ describe("an answer's text", () => {
       const body = Buffer.from(bytes, "latin1");
       const quoted = new TextDecoder().decode(body);
       const call = issued(t, body, { status: "500 Oops" });
-      await rejectsWith(call, issueFailed(`Backend failed to issue token: 500 ${quoted}`));
+      await rejectsWith(call, issueFailed("Backend failed to issue token: 500", { body: quoted }));
     });
   }
 });

@@ -50,7 +50,7 @@ describe("an answer that is cut", () => {
         for (cut = 1; cut < whole.length; cut += 1) {
           const before = server.requests.length;
           const error = await rejection(call(server.url));
-          assert.match(error.message, /cannot read the answer of |no answer from /, `${cut} bytes`);
+          assert.match(error.cause.message, /^(reading|waiting for) the answer/, `${cut} bytes`);
           assert.equal(error.cause.sent, true);
           assert.equal(server.requests.length - before, 1, `${cut} bytes: written once`);
         }
@@ -86,7 +86,9 @@ describe("an answer of the wrong length", () => {
       await connection.write(ISSUER.good);
       connection.end();
     });
-    assert.match(error.message, new RegExp(`^Network error: cannot read .* ${server.origin}: `));
+    const closed = "connection closed too early (ECONNRESET)";
+    assert.equal(error.message, `Network error: ${closed}`);
+    assert.equal(error.cause.message, `reading the answer of ${server.origin}: ${closed}`);
   });
 
   for (const length of ["-1", "13, 14", "1e1", "0x0d", "99999999999999999999999", ""]) {
@@ -139,7 +141,7 @@ describe("a head that is too large", () => {
         await connection.write(`HTTP/1.1 200 OK\r\n${lines}Content-Length: 13\r\n\r\n`);
         await connection.write(ISSUER.good);
       });
-      assert.match(error.message, /^Network error: cannot read the answer of /);
+      assert.match(error.cause.message, /^reading the answer of /);
       assert.equal(error.cause.sent, true);
     });
   }
@@ -192,7 +194,7 @@ it("a refusal that comes while a large body is still being sent is that answer",
   });
   const issue = createRemoteTokenIssuer({ url: server.url });
   const large = { ...PAYMENT, blob: "x".repeat(8e6) };
-  const expected = issueFailed("Backend failed to issue token: 413 too large", { status: 413 });
+  const expected = issueFailed("Backend failed to issue token: 413", { status: 413 });
   for (let i = 0; i < 2; i += 1) await rejectsWith(issue(large), expected);
   assert.equal(server.connections.length, 2);
 });
@@ -248,7 +250,7 @@ describe("memory", () => {
         const before = process.memoryUsage().rss;
         let most = before;
         const watch = setInterval(() => { most = Math.max(most, process.memoryUsage().rss); }, 5);
-        const calls = Array.from({ length: 20 }, () => bad({}).catch(({ message }) => message));
+        const calls = Array.from({ length: 20 }, () => bad({}).catch(({ cause }) => cause.message));
         const messages = [...new Set(await Promise.all(calls))];
         const next = await Promise.all(Array.from({ length: 20 }, () => good({})));
         clearInterval(watch);
@@ -258,7 +260,7 @@ describe("memory", () => {
       );
       t.diagnostic(`${grown.toFixed(1)} MiB more at the most`);
       assert.equal(messages.length, 1);
-      assert.match(messages[0], /^Network error: cannot read the answer of /);
+      assert.match(messages[0], /^reading the answer of /);
       assert.equal(next, "t".repeat(20));
       // 1 MiB each as it came, and 1 MiB decoded.
       assert.ok(grown < 80, `${grown} MiB`);

@@ -144,6 +144,31 @@ describe("require, where no binary fits", options, () => {
     );
   });
 
+  // D32
+  it("names a mount on which nothing may be loaded", (t) => {
+    const mounts = ["unshare", "--mount", "--propagation", "private"];
+    if (spawnSync(mounts[0], [...mounts.slice(1), "true"]).status !== 0) {
+      return t.skip("this user may make no mount namespace");
+    }
+    const folder = app(t);
+    const mount = join(folder, "node_modules/@key0ai", `native-${HERE}`);
+    mkdirSync(mount);
+    const command =
+      'mount -t tmpfs -o noexec tmpfs "$0" && cp -r "$1"/. "$0" && shift && exec "$@"';
+    const place = mkdtempSync(join(tmpdir(), "key0-load-"));
+    t.after(() => rmSync(place, { recursive: true }));
+    const file = install(place, HERE);
+    const start = [...mounts, "sh", "-c", command, mount, join(file, "..")];
+    const error = refused(folder, [], {}, start);
+
+    assert.deepEqual(error.message.split("\n").slice(3), [
+      `The file is on ${mount}, which is mounted noexec: nothing there may be run or loaded.` +
+        " Install on another mount, or mount it without noexec.",
+      SOURCE,
+    ]);
+    assert.match(error.attempts[0], /^ERR_DLOPEN_FAILED: /);
+  });
+
   it("says for other systems that there is none to install", (t) => {
     const error = refused(app(t), [], { platform: "freebsd" });
 
@@ -235,8 +260,9 @@ function install(folder, platform, bytes, installed = version) {
  * @param {string} folder
  * @param {string[]} flags
  * @param {{ platform?: string, arch?: string }} [system] What the process takes itself for.
+ * @param {string[]} [start] The command that starts it.
  */
-function run(folder, flags, system = {}) {
+function run(folder, flags, system = {}, start = []) {
   const script = `
     const system = ${JSON.stringify(system)};
     for (const [name, value] of Object.entries(system)) {
@@ -252,7 +278,8 @@ function run(folder, flags, system = {}) {
     }
   `;
   writeFileSync(join(folder, "main.cjs"), script);
-  const ended = spawnSync(process.execPath, [...flags, "main.cjs"], {
+  const [file, ...args] = [...start, process.execPath, ...flags, "main.cjs"];
+  const ended = spawnSync(file, args, {
     cwd: folder,
     encoding: "utf8",
   });
@@ -270,10 +297,11 @@ function run(folder, flags, system = {}) {
  * @param {string} folder
  * @param {string[]} [flags]
  * @param {{ platform?: string, arch?: string }} [system]
+ * @param {string[]} [start]
  * @returns {{ message: string, code: string, attempts: string[] }}
  */
-function refused(folder, flags = [], system) {
-  return JSON.parse(run(folder, flags, system).stdout);
+function refused(folder, flags = [], system, start) {
+  return JSON.parse(run(folder, flags, system, start).stdout);
 }
 
 /** @param {{ message: string }} error @param {number} index */

@@ -48,7 +48,9 @@ describe("the main package", () => {
       "key0.mjs",
       "lib/errors.js",
       "lib/load.js",
+      "lib/resolve.js",
       "lib/sdk.js",
+      "lib/stack.js",
       "package.json",
     ]);
   });

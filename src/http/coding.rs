@@ -10,6 +10,8 @@ use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 use tokio::task::yield_now;
 
+use super::fault::Reason;
+
 /// Why a body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
@@ -18,13 +20,15 @@ pub(super) enum Unreadable {
     Corrupt(Coding),
 }
 
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TooLong => f.write_str("it is longer than 1 MiB"),
-            Self::TooManyCodings => write!(f, "it has more than {MOST_CODINGS} content codings"),
-            Self::Corrupt(coding) => write!(f, "it is not valid {}", coding.name()),
-        }
+impl From<&Unreadable> for Reason {
+    fn from(why: &Unreadable) -> Self {
+        Self::new(match why {
+            Unreadable::TooLong => "the answer is longer than 1 MiB",
+            Unreadable::TooManyCodings => "the answer has more than 5 content codings",
+            Unreadable::Corrupt(Coding::Gzip) => "the answer is not valid gzip",
+            Unreadable::Corrupt(Coding::Deflate) => "the answer is not valid deflate",
+            Unreadable::Corrupt(Coding::Brotli) => "the answer is not valid br",
+        })
     }
 }
 
@@ -44,14 +48,6 @@ impl Coding {
             b"deflate" => Some(Self::Deflate),
             b"br" => Some(Self::Brotli),
             _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-            Self::Brotli => "br",
         }
     }
 
@@ -335,7 +331,8 @@ mod tests {
         let nested = (0..5).fold(b"{}".to_vec(), |body, _| gzip(body));
         assert_eq!(decoded(nested, &["gzip, gzip, gzip, none, gzip", "gzip"]).unwrap(), b"{}");
         let error = named(&["gzip,".repeat(700).as_str()]).unwrap_err();
-        assert_eq!(error.to_string(), "it has more than 5 content codings");
+        let reason = "the answer has more than 5 content codings";
+        assert_eq!(Reason::from(&error).to_string(), reason);
     }
 
     #[test]

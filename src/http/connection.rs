@@ -1,27 +1,67 @@
-//! One connection to an origin, made by hyper's connector and spoken to by hyper's HTTP/1.1.
+//! One connection to an origin, spoken to by hyper's HTTP/1.1.
 
-use std::{error::Error, sync::Arc};
+use std::{io, sync::Arc};
 
 use hyper::{
-    Uri, Version,
+    Version,
     body::Incoming,
     client::conn::{
         TrySendError,
         http1::{Builder, SendRequest},
     },
 };
-use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use rustls::{ClientConfig, pki_types::ServerName};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
-use tower_service::Service as _;
-use url::Url;
 
 use super::{
-    client::OneFrame,
-    resolver::SystemResolver,
+    Target,
+    body::OneFrame,
+    connect::{ConnectFailed, connect},
+    fault::{Fault, Reason},
+    resolver::Resolver,
+    tls,
     wire::{Answer, Stream, Wire},
 };
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum OpenFailed {
+    /// No socket.
+    Connect(ConnectFailed),
+    /// A host whose name is too long for TLS.
+    Name,
+    /// The handshake failed: TLS's reasons are inside.
+    Tls(io::Error),
+    /// No roots, for want of a thread to read them.
+    Roots(io::Error),
+    /// HTTP could not begin.
+    Http(hyper::Error),
+    /// It ended without a result.
+    Lost,
+}
+
+impl OpenFailed {
+    /// The fault of the call that has no connection.
+    pub fn into_fault(self, origin: &str, sent: bool) -> Fault {
+        match self {
+            Self::Connect(ConnectFailed::Lookup { hostname, failed }) => {
+                Fault::looking_up(failed.0, &hostname, origin, sent)
+            }
+            Self::Connect(ConnectFailed::Unreachable { address, error }) => {
+                Fault::dialling(&error, address, origin, sent)
+            }
+            Self::Name => Fault::connecting(&NO_NAME, origin, sent),
+            Self::Tls(error) | Self::Roots(error) => Fault::connecting(&error, origin, sent),
+            Self::Http(error) => Fault::connecting(&error, origin, sent),
+            Self::Lost => Fault::connecting(&LOST, origin, sent),
+        }
+    }
+}
+
+const NO_NAME: Reason = Reason::new("the host's name is too long for TLS");
+const LOST: Reason = Reason::new("connecting ended without a result");
 
 /// A connection that carries one request at a time. Dropped, it is closed.
 pub(super) struct Connection {
@@ -31,20 +71,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects to the host of `url`, over TLS where there is a configuration for it.
+    /// Connects to `target`, over TLS where there is a configuration for it.
     pub async fn open(
-        connector: &HttpConnector<SystemResolver>,
-        url: &Url,
+        resolver: &Resolver,
+        target: &Target,
         tls: Option<Arc<ClientConfig>>,
-    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let tcp = connector.clone().call(Uri::try_from(url.as_str())?).await?.into_inner();
+    ) -> Result<Self, OpenFailed> {
+        let tcp = connect(resolver, target.host(), target.port()).await;
+        let tcp = tcp.map_err(OpenFailed::Connect)?;
         let stream: Box<dyn Stream> = match tls {
             Some(tls) => {
-                let host = url.host_str().unwrap_or_default();
-                // An IPv6 address stands in brackets.
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                let name = ServerName::try_from(host)?;
-                Box::new(TlsConnector::from(tls).connect(name, tcp).await?)
+                let host = target.url().host_str().unwrap_or_default();
+                let (tls, name) = tls::target(&tls, host).ok_or(OpenFailed::Name)?;
+                let secured = TlsConnector::from(tls).connect(name, tcp).await;
+                Box::new(secured.map_err(OpenFailed::Tls)?)
             }
             None => Box::new(tcp),
         };
@@ -57,7 +97,8 @@ impl Connection {
             // `fetch` takes a line without a name, too, and `Head` makes more of them.
             .ignore_invalid_headers_in_responses(true)
             .handshake(TokioIo::new(wire))
-            .await?;
+            .await
+            .map_err(OpenFailed::Http)?;
         // Its errors are those of the request under way.
         tokio::spawn(connection);
         Ok(Self { requests, answer, made: Instant::now() })

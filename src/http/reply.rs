@@ -1,9 +1,9 @@
 //! An answer, bounded: at most 1 MiB of a 2xx, at most 64 KiB of anything else, read and decoded.
 
-use std::{error::Error as _, future::poll_fn, io, pin::Pin, time::Duration};
+use std::{error::Error as _, fmt, future::poll_fn, io, pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -12,7 +12,10 @@ use super::{
     Fault,
     coding::{self, Unreadable},
 };
-use crate::json;
+use crate::{
+    json,
+    redact::{Excerpt, Redactor},
+};
 
 /// What came back, as far as it came.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +26,8 @@ pub struct Reply {
     pub location: Option<String>,
     /// The body as text: UTF-8 with U+FFFD for what is not, without a leading byte order mark.
     pub text: String,
+    /// The value of `Content-Type`, empty for none.
+    pub content_type: String,
     /// Why the body is not whole. A non-2xx is an answer all the same.
     pub broken: Option<Fault>,
 }
@@ -32,6 +37,36 @@ impl Reply {
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// What a cause tells of it: nothing of its body.
+    #[must_use]
+    pub fn described(&self, origin: String, redactor: &Redactor) -> Described {
+        let content_type = redactor.excerpt(&self.content_type, false);
+        Described { origin, status: self.status, content_type, length: self.text.len() }
+    }
+}
+
+/// An answer, but for its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    origin: String,
+    /// The status code.
+    pub status: u16,
+    content_type: Excerpt,
+    length: usize,
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, status, content_type, length } = self;
+        write!(f, "{origin} answered {status} (")?;
+        if content_type.is_empty() {
+            f.write_str("no content type")?;
+        } else {
+            content_type.fmt(f)?;
+        }
+        write!(f, ", {length} bytes)")
     }
 }
 
@@ -46,6 +81,8 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
         return (reply, drain(incoming).await);
     }
     let codings = coding::codings(&head.headers);
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let content_type = String::from_utf8_lossy(content_type.unwrap_or_default()).into_owned();
     let limit = limit(status);
     let mut body = Vec::new();
     let mut broken = None;
@@ -80,7 +117,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
     if is_reset && ends_with_its_connection(&head.headers) && is_whole(&text) {
         broken = None;
     }
-    (Reply { status, location: None, text, broken }, whole)
+    (Reply { status, location: None, text, content_type, broken }, whole)
 }
 
 /// Whether nothing else tells the end of the body (RFC 9112 §6.3).

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::head::Head;
+use super::{fault::Reason, head::Head};
 
 /// TCP, or TLS over it: one type, so that hyper's code is there once.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -83,7 +83,7 @@ impl AsyncRead for Wire {
             answer.is_old.store(true, Ordering::Release);
         }
         if earlier + count > LONGEST_ANSWER {
-            return Poll::Ready(Err(io::Error::other("it does not end")));
+            return Poll::Ready(Err(io::Error::other(Reason::new("the answer does not end"))));
         }
         Poll::Ready(Ok(()))
     }

@@ -1,0 +1,41 @@
+// @ts-check
+"use strict";
+
+const { dirname, join, sep } = require("node:path");
+const { pathToFileURL } = require("node:url");
+
+/** Undefined in a bundle, whose frames are all of one file. */
+const { filename } = /** @type {NodeJS.Module} */ (/** @type {unknown} */ (module));
+const root = filename === undefined ? undefined : join(dirname(filename), "..");
+const files = root === undefined ? [] : [join(root, "lib") + sep, `${join(root, "index.js")}:`];
+const OWN = [...files, ...files.map((file) => pathToFileURL(file).href)];
+
+/**
+ * Makes an error's stack begin at the caller of this package. `Error.captureStackTrace` would need
+ * the function that was called, and on Bun it loses those who await.
+ *
+ * @template {Error} T
+ * @param {T} error
+ */
+function fromCaller(error) {
+  const { message, stack } = error;
+  if (typeof stack !== "string") return error;
+  const start = stack.indexOf("\n    at ", stack.indexOf(message) + message.length);
+  const frames = start < 0 ? [] : stack.slice(start + 1).split("\n");
+  const caller = frames.findIndex((frame) => !isOwn(frame) && !isRuntimes(frame));
+  // Without one, this package's own frames are all there is to see.
+  if (caller > 0) error.stack = [stack.slice(0, start), ...frames.slice(caller)].join("\n");
+  return error;
+}
+
+/** @param {string} frame */
+function isOwn(frame) {
+  return OWN.some((file) => frame.includes(file));
+}
+
+/** As `Array.map` and what settles promises are. @param {string} frame */
+function isRuntimes(frame) {
+  return /[( ](?:<anonymous>|native|unknown|node:|ext:)[^(]*$/.test(frame);
+}
+
+module.exports = { fromCaller };
