@@ -8,12 +8,15 @@ export type Outcome<T> = T | ErrorRecord
 export declare class Auth {
   /** `noAuth` */
   static none(): Auth
-  /** True where calls need the environment's TLS settings. */
-  get isHttps(): boolean
-  /** The header's value, where it is ready. */
-  peek(nowMs: number): string | null
+  /** Begins to read the certificates that its calls will trust, where they need any. */
+  prepare(environment: Array<string | undefined | null>): void
+  /**
+   * The header's value, where it is ready, for a call whose environment has this
+   * `NODE_TLS_REJECT_UNAUTHORIZED`.
+   */
+  peek(nowMs: number, rejectUnauthorized?: string | undefined | null): string | null
   /** The header's value, waited for. */
-  load(nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord>
+  load(nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
 }
 export type AuthHandle = Auth
 
@@ -60,10 +63,10 @@ export type AccessTokenIssuerHandle = Issuer
 export declare class RemoteIssuer {
   /** True where the caller's `auth` is asked at each call. */
   get asks(): boolean
-  /** True where calls need the environment's TLS settings. */
-  get isHttps(): boolean
+  /** Begins to read the certificates that its calls will trust, where they need any. */
+  prepare(environment: Array<string | undefined | null>): void
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
-  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord>
+  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer
 
@@ -77,10 +80,22 @@ export declare function bearer(token: unknown): Outcome<string>
 export interface CauseRecord {
   /** In words. */
   message: string
+  /** True where the caller's own code threw: what the shell has kept says why. */
+  isCallers: boolean
   /** Node's or jose's name for it. */
   code?: string
+  /** What the system was asked for, as Node names it. */
+  syscall?: string
+  /** The name that was looked up. */
+  hostname?: string
+  /** The address that a connection was tried to. */
+  address?: string
+  /** Its port. */
+  port?: number
   /** The HTTP status. */
   status?: number
+  /** What was answered with it. */
+  body?: string
   /** False only where it is certain that no byte of the request left. */
   sent?: boolean
 }
@@ -116,8 +131,8 @@ export declare function sharedSecret(headerName: unknown, secret: unknown): Outc
 /** The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`; the audience as JSON too. */
 export declare function signedJwt(issuerHasSign: boolean, audience: unknown, audienceJson: string | undefined | null, ttlSeconds: unknown): Outcome<Claims>
 
-/** Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw. */
-export declare function unsendable(reason: string): ErrorRecord
+/** That `params` cannot be sent, as an error: `JSON.stringify` threw. */
+export declare function unsendable(): ErrorRecord
 
 /** `validateKey0Token`: the payload as JSON. */
 export declare function validateKey0Token(authHeader: unknown, secret: unknown, publicKey: unknown, algorithm: unknown, nowMs: number): Outcome<string>

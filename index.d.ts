@@ -217,7 +217,8 @@ export class AccessTokenIssuer {
    *
    * @returns the claims, or a rejection with an Error whose `code` is `ERR_JWT_EXPIRED` or
    * `ERR_JWT_CLAIM_VALIDATION_FAILED` (both with `claim`), `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`,
-   * `ERR_JWS_INVALID`, `ERR_JWT_INVALID` or `ERR_JOSE_ALG_NOT_ALLOWED`; an RS256 issuer's has none
+   * `ERR_JWS_INVALID`, `ERR_JWT_INVALID`, `ERR_JOSE_ALG_NOT_ALLOWED`, or on an RS256 issuer
+   * `ERR_KEY0_CONFIG`
    */
   verify(token: string): Promise<TokenClaims & { iat: number; exp: number }>;
 
@@ -225,6 +226,8 @@ export class AccessTokenIssuer {
    * Verifies with the own secret, then with each of the others, in order: for rotation.
    *
    * @param fallbackSecrets empty ones, and what is no string, are skipped
+   * @returns the claims, or a rejection with the `code` (and as `cause` the failure) that came
+   * nearest: expired, before any signature that does not fit
    */
   verifyWithFallback(
     token: string,
@@ -264,9 +267,10 @@ export type ValidatorConfig = {
  * Verifies the token of a request, for backends. No leeway; a token without `exp` never ends.
  *
  * @param authHeader the `Authorization` header: exactly `Bearer ` and a token (RFC 6750 §2.1)
- * @returns the claims, or a rejection with an Error: `Missing or malformed Authorization header`,
- * `Token expired`, `Invalid token: missing claim <name>`, `Invalid token signature` (with the
- * reason in `cause`), or what is wrong with `config`
+ * @returns the claims, or a rejection with an Error whose `code` is `ERR_KEY0_AUTHORIZATION`
+ * (`Missing or malformed Authorization header`), `ERR_JWT_EXPIRED` (`Token expired`),
+ * `ERR_JWT_CLAIM_VALIDATION_FAILED` (`Invalid token: missing claim <name>`), that of the `cause`
+ * (`Invalid token signature`), or `ERR_KEY0_CONFIG` where `config` is at fault, not the token
  * @example
  * ```ts
  * import { validateKey0Token } from "@key0ai/native";
@@ -290,7 +294,8 @@ export type ValidateAccessTokenConfig = { readonly secret: string };
  * @param authHeader the `Authorization` header: exactly `Bearer ` and a token (RFC 6750 §2.1)
  * @returns the claims, or a rejection with {@link Key0Error} 401: `INVALID_REQUEST`
  * (`Missing or malformed Authorization header`, `Invalid access token`) or `CHALLENGE_EXPIRED`
- * (`Access token expired`)
+ * (`Access token expired`); 500 `INTERNAL_ERROR` (`secret is not usable: …`) where `config` is at
+ * fault
  * @example
  * ```ts
  * import { validateToken } from "@key0ai/native";

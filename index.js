@@ -16,11 +16,11 @@ const {
   isRecord,
   Key0Error,
   known,
+  nameAndMessage,
   readable,
   refused,
   seekSdkClass,
   setKey0ErrorClass,
-  told,
   unwrap,
 } = require("./lib/errors.js");
 
@@ -93,7 +93,11 @@ function oauthClientCredentialsAuth(config) {
       audience,
     ),
   );
-  return provider(strategy, async () => ({ Authorization: await authorization(strategy) }));
+  strategy.prepare(environment());
+  return provider(strategy, async () => {
+    const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
+    return { Authorization: await authorization(strategy, unverified) };
+  });
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
@@ -117,10 +121,10 @@ function createRemoteTokenIssuer(config) {
       headerName,
     ),
   );
-  const atCreation = environment();
+  issuer.prepare(environment());
   seekSdkClass();
   return async (params) => {
-    /** The caller's own error, of which only name and message cross into Rust. @type {unknown} */
+    /** What the caller's code threw: only its name and message cross into Rust. @type {unknown} */
     let thrown;
     // What asks was found to be a function, at creation.
     const ask = /** @type {Types.AuthHeaderProvider} */ (auth);
@@ -132,21 +136,18 @@ function createRemoteTokenIssuer(config) {
         .then((headers) => give(given, headers))
         .catch((error) => {
           thrown = error;
-          given.rejected(...told(error));
+          given.rejected(...nameAndMessage(error));
         });
     }
-    const body = stringified(params);
-    if (isRecord(body)) return failed(body);
-    const reads = issuer.isHttps || strategy?.isHttps || given;
-    const outcome = await issuer.issue(
-      strategy ?? null,
-      given,
-      body,
-      Date.now(),
-      reads ? environment() : atCreation,
-    );
+    let body;
+    try {
+      body = JSON.stringify(params);
+    } catch (error) {
+      return failed(binding.unsendable(), error);
+    }
+    const outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
     if (!isRecord(outcome)) return JSON.parse(outcome);
-    if (outcome.error !== "CallersOwn") return failed(outcome);
+    if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
     await known(thrown);
     throw thrown;
   };
@@ -235,10 +236,13 @@ function native(auth) {
   }
 }
 
-/** @param {Auth} strategy */
-async function authorization(strategy) {
+/**
+ * @param {Auth} strategy
+ * @param {string} [rejectUnauthorized] what it may depend on
+ */
+async function authorization(strategy, rejectUnauthorized) {
   const now = Date.now();
-  const ready = strategy.peek(now);
+  const ready = strategy.peek(now, rejectUnauthorized);
   if (ready !== null) return ready;
   const loaded = await strategy.load(now, environment());
   return isRecord(loaded) ? failed(loaded) : loaded;
@@ -269,15 +273,6 @@ function joined(value) {
     return String(value);
   } catch {
     return value;
-  }
-}
-
-/** @param {unknown} params */
-function stringified(params) {
-  try {
-    return JSON.stringify(params);
-  } catch (error) {
-    return binding.unsendable(told(error)[1]);
   }
 }
 
@@ -318,15 +313,21 @@ function issuerOf(receiver) {
   throw fromCaller(new TypeError("the receiver of this method must be an AccessTokenIssuer"));
 }
 
-/** What decides whom TLS trusts: a worker's `process.env` is its own, and may be anybody's. */
+/** The environment variables that choose trusted CAs: a worker's `process.env` is its own. */
 function environment() {
-  const { env } = process;
   return [
-    env.SSL_CERT_FILE,
-    env.SSL_CERT_DIR,
-    env.NODE_EXTRA_CA_CERTS,
-    env.NODE_TLS_REJECT_UNAUTHORIZED,
-  ].map((value) => (typeof value === "string" ? value : undefined));
+    variable("SSL_CERT_FILE"),
+    variable("SSL_CERT_DIR"),
+    variable("NODE_EXTRA_CA_CERTS"),
+    variable("NODE_TLS_REJECT_UNAUTHORIZED"),
+  ];
+}
+
+/** One that is set, not one that somebody put on `Object.prototype`. @param {string} name */
+function variable(name) {
+  const { env } = process;
+  const value = env[name];
+  return typeof value === "string" && Object.hasOwn(env, name) ? value : undefined;
 }
 
 const { toString: tag } = Object.prototype;

@@ -3,9 +3,10 @@
 
 /**
  * `Key0Error`, and native error records turned into thrown errors.
- * @import { ErrorRecord, CauseRecord } from "../binding"
+ * @import { ErrorRecord } from "../binding"
  */
 
+const { text, toCause, UNREADABLE } = require("./causes.js");
 const { sdkSearch } = require("./sdk.js");
 const { fromCaller } = require("./stack.js");
 
@@ -87,10 +88,11 @@ function unwrap(outcome) {
  * The record of a call that failed, thrown. Awaited in the `async` function that the caller awaits,
  * so that the stack, which is made before anything is waited for, is the caller's.
  * @param {ErrorRecord} record
+ * @param {unknown} [reason] What the caller's own code threw, where that is why.
  * @returns {Promise<never>}
  */
-async function failed(record) {
-  const error = fromCaller(toError(record));
+async function failed(record, reason) {
+  const error = fromCaller(toError(record, reason));
   await known(error);
   throw error;
 }
@@ -123,8 +125,8 @@ function isRecord(outcome) {
   return typeof outcome === "object" && outcome !== null && "error" in outcome;
 }
 
-/** @param {ErrorRecord} record */
-function toError({ error, message, code, httpStatus, claim, cause }) {
+/** @param {ErrorRecord} record @param {unknown} [reason] */
+function toError({ error, message, code, httpStatus, claim, cause }, reason) {
   const thrown =
     error === "Key0Error"
       ? new Key0Error(/** @type {string} */ (code), message, httpStatus)
@@ -133,33 +135,24 @@ function toError({ error, message, code, httpStatus, claim, cause }) {
           ...(claim === undefined ? {} : { claim }),
         });
   if (cause !== undefined) {
-    const value = toCause(cause);
+    const value = toCause(cause, reason);
     Object.defineProperty(thrown, "cause", { value, writable: true, configurable: true });
   }
   return thrown;
 }
 
-/** @param {CauseRecord} record */
-function toCause({ message, ...facts }) {
-  const cause = new Error(message);
-  // It would only repeat that of the error it belongs to.
-  Object.defineProperty(cause, "stack", { value: `Error: ${message}` });
-  return Object.assign(cause, facts);
-}
-
 /**
- * What an error of anybody's says of itself, whatever it is: one below our class is of its kind.
+ * What an error of anybody's is called and says: one below our class is of its kind.
  * @param {any} error
  * @returns {[name: string, message: string]}
  */
-function told(error) {
+function nameAndMessage(error) {
   try {
     const isError = typeof error === "object" && error !== null && "message" in error;
-    if (!isError) return ["", String(error)];
-    const name = error instanceof Key0Error ? "Key0Error" : String(error.name);
-    return [name, String(error.message)];
+    if (!isError) return ["", text(error)];
+    return [error instanceof Key0Error ? "Key0Error" : String(error.name), text(error.message)];
   } catch {
-    return ["", "an error that cannot be read"];
+    return ["", UNREADABLE];
   }
 }
 
@@ -173,8 +166,8 @@ function readable(field, read) {
   try {
     return read();
   } catch (error) {
-    const unread = new TypeError(`${field} cannot be read: ${told(error)[1]}`, { cause: error });
-    throw fromCaller(unread);
+    const message = `${field} cannot be read: ${nameAndMessage(error)[1]}`;
+    throw fromCaller(new TypeError(message, { cause: error }));
   }
 }
 
@@ -195,10 +188,10 @@ module.exports = {
   isRecord,
   Key0Error,
   known,
+  nameAndMessage,
   readable,
   refused,
   seekSdkClass: search.begin,
   setKey0ErrorClass,
-  told,
   unwrap,
 };

@@ -1,6 +1,6 @@
 // @ts-check
 // Makes the tarballs exactly as they would be published, into dist/: the main package, and each
-// platform's whose binary `npm run prebuild` has built into its folder of npm/.
+// platform's whose binary `npm run build:platform` has built into its folder of npm/.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,5 +1,8 @@
 // @ts-check
-// The platforms that have a package of their own, and what that package's package.json says.
+// The platforms that have a package of their own, and what that package's package.json says. Which
+// they are stands in the main package.json, as `napi.targets`; where they have to be written out
+// once more, __test__/packaging/platforms.test.mjs compares.
+import { readFileSync } from "node:fs";
 
 /**
  * @typedef {object} Platform
@@ -11,17 +14,10 @@
  * @property {string} [libc]
  */
 
-/** @type {Platform[]} */
-export const PLATFORMS = [
-  linux("x64", "glibc", "x86_64-unknown-linux-gnu"),
-  linux("x64", "musl", "x86_64-unknown-linux-musl"),
-  linux("arm64", "glibc", "aarch64-unknown-linux-gnu"),
-  linux("arm64", "musl", "aarch64-unknown-linux-musl"),
-  mac("x64", "x86_64-apple-darwin"),
-  mac("arm64", "aarch64-apple-darwin"),
-  windows("x64", "x86_64-pc-windows-msvc"),
-  windows("arm64", "aarch64-pc-windows-msvc"),
-];
+/** @type {{ napi: { targets: string[] } }} */
+const { napi } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+
+export const PLATFORMS = napi.targets.map(platform);
 
 /** @param {Platform} platform */
 export const packageName = ({ name }) => `@key0ai/native-${name}`;
@@ -73,19 +69,17 @@ Install \`${main.name}\` itself: it brings this package along where it fits.
 `;
 }
 
-/** @param {string} cpu @param {"glibc" | "musl"} libc @param {string} triple @returns {Platform} */
-function linux(cpu, libc, triple) {
-  const name = `linux-${cpu}-${libc === "glibc" ? "gnu" : "musl"}`;
-  const title = libc === "glibc" ? "glibc 2.28 or newer" : "musl";
-  return { name, triple, title: `Linux ${cpu} (${title})`, os: "linux", cpu, libc };
-}
-
-/** @param {string} cpu @param {string} triple @returns {Platform} */
-function mac(cpu, triple) {
-  return { name: `darwin-${cpu}`, triple, title: `macOS ${cpu}`, os: "darwin", cpu };
-}
-
-/** @param {string} cpu @param {string} triple @returns {Platform} */
-function windows(cpu, triple) {
-  return { name: `win32-${cpu}-msvc`, triple, title: `Windows ${cpu}`, os: "win32", cpu };
+/** @param {string} triple @returns {Platform} */
+function platform(triple) {
+  const [architecture, , system, abi] = triple.split("-");
+  const cpu = architecture === "aarch64" ? "arm64" : "x64";
+  if (system === "darwin") {
+    return { name: `darwin-${cpu}`, triple, title: `macOS ${cpu}`, os: "darwin", cpu };
+  }
+  if (system === "windows") {
+    return { name: `win32-${cpu}-${abi}`, triple, title: `Windows ${cpu}`, os: "win32", cpu };
+  }
+  const libc = abi === "gnu" ? "glibc" : "musl";
+  const title = `Linux ${cpu} (${libc === "glibc" ? "glibc 2.28 or newer" : libc})`;
+  return { name: `linux-${cpu}-${abi}`, triple, title, os: "linux", cpu, libc };
 }

@@ -6,7 +6,9 @@ pub mod signed_jwt;
 
 use std::{
     future::{Future, ready},
+    io,
     pin::Pin,
+    time::Duration,
 };
 
 pub use self::{
@@ -60,20 +62,44 @@ impl Auth {
         SharedSecret::new(header_name, secret).map(Self::SharedSecret)
     }
 
-    /// True where calls need the environment's TLS settings.
+    /// Whether it makes requests of its own, over TLS.
     #[must_use]
     pub fn is_https(&self) -> bool {
         matches!(self, Self::ClientCredentials(strategy) if strategy.is_https())
     }
 
-    /// The header, where it is ready without waiting.
+    /// Whose token is waited for, where one is: scheme, host and port.
     #[must_use]
-    pub fn peek(&self, now: Now) -> Option<HeaderLine> {
+    pub fn token_origin(&self) -> Option<String> {
+        match self {
+            Self::ClientCredentials(strategy) => Some(strategy.origin()),
+            _ => None,
+        }
+    }
+
+    /// After how long waiting ends by itself, where it does.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        matches!(self, Self::ClientCredentials(_)).then_some(client_credentials::DEADLINE)
+    }
+
+    /// The header, where it is ready without waiting, for a call that verifies servers or does not.
+    #[must_use]
+    pub fn peek(&self, now: Now, verifies: bool) -> Option<HeaderLine> {
         match self {
             Self::None => None,
             Self::SharedSecret(strategy) => Some(strategy.header()),
             Self::SignedJwt(strategy) => strategy.peek(now).map(bearer),
-            Self::ClientCredentials(strategy) => strategy.peek(now).map(bearer),
+            Self::ClientCredentials(strategy) => strategy.peek(now, verifies).map(bearer),
+        }
+    }
+
+    /// Why a call cannot even begin: the system has no thread or descriptor for it.
+    #[must_use]
+    pub fn refused(&self, error: &io::Error) -> Key0Error {
+        match self {
+            Self::ClientCredentials(strategy) => strategy.refused(error),
+            _ => Key0Error::internal(&error.to_string()),
         }
     }
 
@@ -81,7 +107,7 @@ impl Auth {
     /// so callers find what earlier callers began. Runs inside a tokio runtime.
     #[must_use]
     pub fn headers(&self, now: Now, io: &Io) -> Headers {
-        if let Some(line) = self.peek(now) {
+        if let Some(line) = self.peek(now, io.http.environment().verifies()) {
             return Box::pin(ready(Ok(vec![line])));
         }
         match self {

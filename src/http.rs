@@ -4,24 +4,33 @@
 //! An exchange does no I/O: it says what to send, is told what came of it, and says what to send
 //! next or what the result is. [`Client`] drives it over sockets; tests drive it with values.
 
+mod body;
 pub mod client;
+mod coding;
+mod connect;
 mod connection;
 pub mod fault;
+mod head;
 pub mod headers;
+mod keep_alive;
+mod lookup_threads;
 mod pool;
 pub mod redirects;
 pub mod reply;
 mod resolver;
 pub mod tls;
+mod wire;
+
+use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use percent_encoding::percent_decode_str;
-use url::{Position, Url};
+use url::{Host, Position, Url};
 use zeroize::Zeroizing;
 
-pub use self::{client::Client, fault::Fault, reply::Reply};
+pub use self::{body::Sent, client::Client, fault::Fault, reply::Reply, resolver::Resolver};
 use crate::{error::ArgumentError, redact::Redactor, secret::Secret};
 
 /// What one exchange says: send this, or done.
@@ -49,18 +58,81 @@ pub trait Exchange {
 pub struct Request {
     /// `POST`, or `GET` after a redirect that asks for it.
     pub method: Method,
-    /// Without credentials.
-    pub url: Url,
+    /// Where to.
+    pub target: Arc<Target>,
     /// All but those that the connection itself needs.
     pub headers: HeaderMap,
     /// Empty for none.
     pub body: Bytes,
 }
 
+/// Where requests go, and what each of them repeats of it, worked out once.
+#[derive(Debug)]
+pub struct Target {
+    url: Url,
+    origin: Arc<str>,
+    /// `Host`'s value (RFC 9112 §3.2).
+    host: HeaderValue,
+    /// Path and query: the request target in origin form (RFC 9112 §3.2.1).
+    path: Uri,
+}
+
+impl Target {
+    /// Of an http or https URL; credentials and fragment are dropped.
+    ///
+    /// # Errors
+    /// In words that continue "the URL …".
+    pub fn new(mut url: Url) -> Result<Self, &'static str> {
+        url.set_fragment(None);
+        // Both fail only for URLs without a host, which http does not have.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        // What URLs allow and HTTP's request line cannot carry: 64 KiB and more.
+        let path = url[Position::BeforePath..Position::AfterQuery].parse();
+        let path = path.map_err(|_| "is too long")?;
+        // The URL standard allows these in a host, and no host is called so.
+        if url.host_str().is_some_and(|host| host.contains(['$', '{', '}'])) {
+            return Err("has a host with `$`, `{` or `}` in it, as of a variable that is not set");
+        }
+        let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]);
+        let host = host.map_err(|_| "has a host that no header can hold")?;
+        let origin = origin(&url).into();
+        Ok(Self { url, origin, host, path })
+    }
+
+    /// The address, without credentials and fragment.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> &Arc<str> {
+        &self.origin
+    }
+
+    /// The name or address that requests go to.
+    fn host(&self) -> Host<&str> {
+        // Only URLs that are not http's have none.
+        self.url.host().unwrap_or(Host::Domain(""))
+    }
+
+    fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or_default()
+    }
+
+    /// Whether requests go over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+}
+
 /// A configured address, parsed once, its credentials taken out.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    url: Url,
+    target: Arc<Target>,
     credentials: Option<Credentials>,
 }
 
@@ -77,28 +149,23 @@ impl Endpoint {
     /// A `TypeError` that names `field` and shows nothing of the text.
     pub fn parse(field: &'static str, text: &str) -> Result<Self, ArgumentError> {
         let unusable = |problem: &str| ArgumentError::of_type(field, problem);
-        let mut url = Url::parse(text).map_err(|_| unusable("is not a URL"))?;
+        let url = Url::parse(text).map_err(|_| unusable("is not a URL"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(unusable("must be an http or https URL"));
         }
-        url.set_fragment(None);
         let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| {
             let password = url.password().map(decoded).unwrap_or_default();
             Credentials { username: decoded(url.username()), password: password.into() }
         });
-        // Both fail only for URLs without a host, which http does not have.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        // What the URL standard allows and HTTP's request line cannot carry: 64 KiB and more.
-        url.as_str().parse::<Uri>().map_err(|_| unusable("is too long"))?;
-        Ok(Self { url, credentials })
+        let target = Arc::new(Target::new(url).map_err(unusable)?);
+        Ok(Self { target, credentials })
     }
 
-    /// The address, without credentials and fragment.
+    /// Where its requests go.
     #[must_use]
-    pub fn url(&self) -> &Url {
-        &self.url
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
     }
 
     /// What a request to it says of itself, its body of that type; a strategy's own headers win.
@@ -149,7 +216,7 @@ mod tests {
 
     #[test]
     fn endpoints_are_read_as_whatwg_urls() {
-        let url = |text: &str| Endpoint::parse("url", text).unwrap().url().to_string();
+        let url = |text: &str| Endpoint::parse("url", text).unwrap().target().url().to_string();
         assert_eq!(
             url(" HTTP://127.0.0.1:80/a%20b//c?x=1&y=%2F#frag\n"),
             "http://127.0.0.1/a%20b//c?x=1&y=%2F"
@@ -170,12 +237,16 @@ mod tests {
             assert_eq!(error(text), "tokenUrl must be an http or https URL", "{text}");
         }
         assert_eq!(error(&format!("http://h/{}", "x".repeat(70_000))), "tokenUrl is too long");
+        let unset =
+            "tokenUrl has a host with `$`, `{` or `}` in it, as of a variable that is not set";
+        assert_eq!(error("http://${HOST}/"), unset);
+        assert_eq!(error("http://{{host}}.example/"), unset);
     }
 
     #[test]
     fn credentials_of_a_url_become_basic_authorization() {
         let endpoint = Endpoint::parse("url", "http://us%C3%A9r:p%40ss@h/").unwrap();
-        assert_eq!(endpoint.url().as_str(), "http://h/");
+        assert_eq!(endpoint.target().url().as_str(), "http://h/");
         let expected = format!("Basic {}", BASE64_STANDARD.encode("usér:p@ss"));
         assert_eq!(endpoint.authorization().unwrap().expose(), expected);
         assert!(!format!("{endpoint:?}").contains("p@ss"));

@@ -24,6 +24,7 @@ mod js;
 pub mod json;
 pub mod jws;
 mod lock;
+pub mod message;
 pub mod now;
 pub mod redact;
 pub mod remote_token_issuer;

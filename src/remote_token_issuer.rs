@@ -1,6 +1,6 @@
 //! `createRemoteTokenIssuer`: fetches credentials from the seller's backend, once a payment.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -10,13 +10,14 @@ use crate::{
     auth::{Auth, Io},
     error::{ArgumentError, Cause, Code, Key0Error},
     http::{
-        Endpoint, Exchange, Fault, Reply, Request, Step,
-        client::Sent,
+        Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
+        fault::Phase,
         headers::{self, HeaderLine, Unsendable},
-        origin,
         redirects::{Misdirected, Redirects},
+        reply::Described,
     },
     json,
+    message::Message,
     now::Now,
     redact::{Excerpt, Redactor},
 };
@@ -119,10 +120,17 @@ impl RemoteTokenIssuer {
         Ok(Self(Arc::new(Settings { endpoint, headers, timeout, idempotency_key })))
     }
 
-    /// True where calls need the environment's TLS settings.
+    /// Whether its requests go over TLS.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.0.endpoint.url().scheme() == "https"
+        self.0.endpoint.target().is_https()
+    }
+
+    /// Why a call cannot even begin: the system has no thread or descriptor for it.
+    #[must_use]
+    pub fn refused(&self, error: &io::Error) -> IssueError {
+        let fault = Fault::connecting(error, self.0.endpoint.target().origin(), false);
+        Failure::Fault(fault).into_error(false)
     }
 
     /// Issues: the JSON text of `{ token, tokenType }`. One deadline covers everything, auth
@@ -138,22 +146,45 @@ impl RemoteTokenIssuer {
         io: &Io,
     ) -> impl Future<Output = Result<String, IssueError>> + Send + use<F> {
         let Call { body, auth, now } = call;
+        let (waits_for, ends_by_itself) = match &auth {
+            CallAuth::Strategy(auth) => (
+                auth.token_origin().map_or(Phase::Auth, Phase::Token),
+                auth.patience().is_some_and(|patience| patience <= self.0.timeout),
+            ),
+            CallAuth::Given(_) => (Phase::Auth, false),
+        };
         let auth = match auth {
             CallAuth::Strategy(auth) => CallAuth::Strategy(auth.headers(now, io)),
             CallAuth::Given(given) => CallAuth::Given(given),
         };
         let (settings, http) = (self.0.clone(), io.http.clone());
         async move {
+            let (limit, deadline) = (settings.timeout, deadline(now, settings.timeout));
             let sent = Sent::default();
-            let exchange = async {
-                let lines = match auth {
-                    CallAuth::Strategy(headers) => headers.await.map_err(Failure::Auth)?,
-                    CallAuth::Given(given) => lines(given.await)?,
-                };
-                http.drive(&mut Issue::new(&settings, body, &lines)?, &sent).await
+            let lines = async {
+                match auth {
+                    CallAuth::Strategy(headers) => headers.await.map_err(Failure::Auth),
+                    CallAuth::Given(given) => lines(given.await),
+                }
             };
-            let result = timeout_at(deadline(now, settings.timeout), exchange).await;
-            result.unwrap_or(Err(Failure::TimedOut)).map_err(|why| why.into_error(sent.get()))
+            // Where both end in the same moment, the token's failure is told: nothing was sent,
+            // and the engine may try again.
+            let lines = if ends_by_itself {
+                lines.await
+            } else {
+                let late = |_| Err(Failure::TimedOut { phase: waits_for, limit });
+                timeout_at(deadline, lines).await.unwrap_or_else(late)
+            };
+            let issued = async {
+                let mut issue = Issue::new(&settings, body, lines?)?;
+                let driven = timeout_at(deadline, http.drive(&mut issue, &sent)).await;
+                driven.unwrap_or_else(|_| {
+                    let origin = issue.redirects.request().target.origin().to_string();
+                    let phase = Phase::at(origin, sent.is_under_way());
+                    Err(Failure::TimedOut { phase, limit })
+                })
+            };
+            issued.await.map_err(|why| why.into_error(sent.get()))
         }
     }
 }
@@ -190,67 +221,73 @@ fn lines(given: Given) -> Result<Vec<HeaderLine>, Failure> {
             .into_iter()
             .map(|(name, value)| match value {
                 GivenValue::Text(text) => Ok(HeaderLine { name, value: text.into() }),
-                GivenValue::Unusable(kind) => Err(Failure::HeaderValue { name, kind }),
+                GivenValue::Unusable(kind) => {
+                    Err(Failure::Headers(Unsendable::of(&name, |name| Unsendable::Value {
+                        name,
+                        kind,
+                    })))
+                }
             })
             .collect(),
-        Given::Unusable(kind) => Err(Failure::NotHeaders(kind)),
+        Given::Unusable(kind) => Err(Failure::Headers(Unsendable::NoHeaders(kind))),
         Given::Rejected { name, .. } if name == "Key0Error" => Err(Failure::CallersOwn),
-        Given::Rejected { name, .. } if name == "AbortError" => Err(Failure::TimedOut),
+        Given::Rejected { name, .. } if name == "AbortError" => Err(Failure::Aborted),
         Given::Rejected { message, .. } => Err(Failure::Rejected(message)),
     }
 }
 
 /// One issue and its redirects.
-struct Issue {
+struct Issue<'a> {
     redirects: Redirects,
-    redactor: Redactor,
+    settings: &'a Settings,
+    lines: Vec<HeaderLine>,
 }
 
-impl Issue {
-    fn new(issuer: &Settings, body: Option<String>, lines: &[HeaderLine]) -> Result<Self, Failure> {
-        let mut redactor = Redactor::default();
-        issuer.endpoint.hide_in(&mut redactor);
-        for line in lines {
-            redactor.hide_header(line.value.expose());
-        }
-        let mut headers = issuer.headers.clone();
-        if let Some(key) = body.as_deref().filter(|_| issuer.idempotency_key).and_then(key) {
+impl<'a> Issue<'a> {
+    fn new(
+        settings: &'a Settings,
+        body: Option<String>,
+        lines: Vec<HeaderLine>,
+    ) -> Result<Self, Failure> {
+        let mut headers = settings.headers.clone();
+        if let Some(key) = body.as_deref().filter(|_| settings.idempotency_key).and_then(key) {
             headers.insert(IDEMPOTENCY_KEY, key);
         }
-        headers::merge(&mut headers, lines).map_err(Failure::Header)?;
+        headers::merge(&mut headers, &lines).map_err(Failure::Headers)?;
         let redirects = Redirects::new(Request {
             method: Method::POST,
-            url: issuer.endpoint.url().clone(),
+            target: settings.endpoint.target().clone(),
             headers,
             body: body.map(Bytes::from).unwrap_or_default(),
         });
-        Ok(Self { redirects, redactor })
+        Ok(Self { redirects, settings, lines })
     }
 
     fn read(&self, reply: &Reply) -> Result<String, Failure> {
-        let status = reply.status;
+        let redactor = || redactor(self.settings, &self.lines);
+        let described = || {
+            let origin = self.redirects.request().target.origin().to_string();
+            reply.described(origin, &redactor())
+        };
         if !reply.is_success() {
-            return Err(Failure::Backend {
-                status,
-                body: self.redactor.excerpt(&reply.text, reply.broken.is_some()),
-            });
+            let body = redactor().excerpt(&reply.text, reply.broken.is_some());
+            return Err(Failure::Backend { answer: described(), body });
         }
         if let Some(fault) = &reply.broken {
-            return Err(Failure::Fault(fault.clone().scrubbed(&self.redactor)));
+            return Err(Failure::Fault(fault.clone()));
         }
-        let members = json::pick(&reply.text, ["token", "tokenType"]).map_err(|invalid| {
-            Failure::NotJson { origin: origin(&self.redirects.request().url), status, invalid }
-        })?;
+        let members = json::pick(&reply.text, ["token", "tokenType"])
+            .map_err(|invalid| Failure::NotJson { answer: described(), invalid })?;
         let [token, token_type] = members
             .unwrap_or_default()
             .map(|value| value.filter(|value| value.is_truthy()).map(json::Value::text));
-        let token = token.ok_or(Failure::NoToken { status })?;
+        let token = token.ok_or_else(|| Failure::NoToken { answer: described() })?;
         let token_type = token_type.unwrap_or("\"Bearer\"");
         Ok(format!(r#"{{"token":{token},"tokenType":{token_type}}}"#))
     }
 }
 
-impl Exchange for Issue {
+impl Exchange for Issue<'_> {
     type Output = Result<String, Failure>;
 
     fn begin(&mut self) -> Request {
@@ -260,9 +297,10 @@ impl Exchange for Issue {
     fn answered(&mut self, answer: Result<Reply, Fault>) -> Step<Self::Output> {
         let reply = match answer {
             Ok(reply) => reply,
-            Err(fault) => return Step::Done(Err(Failure::Fault(fault.scrubbed(&self.redactor)))),
+            Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
         };
-        match self.redirects.follow(&reply, &self.redactor) {
+        let Self { redirects, settings, lines } = self;
+        match redirects.follow(&reply, || redactor(settings, lines)) {
             Ok(Some(request)) => Step::Send(Box::new(request)),
             Ok(None) => Step::Done(self.read(&reply)),
             Err(misdirected) => {
@@ -270,6 +308,16 @@ impl Exchange for Issue {
             }
         }
     }
+}
+
+/// Knows what the call was made with. Made where something is quoted, and not before.
+fn redactor(settings: &Settings, lines: &[HeaderLine]) -> Redactor {
+    let mut redactor = Redactor::default();
+    settings.endpoint.hide_in(&mut redactor);
+    for line in lines {
+        redactor.hide_header(line.value.expose());
+    }
+    redactor
 }
 
 /// `challengeId`, where a header can hold it: the engine repeats a call whose connection broke
@@ -282,95 +330,106 @@ fn key(params: &str) -> Option<HeaderValue> {
 /// Why there are no credentials.
 #[derive(Debug)]
 enum Failure {
-    Backend { status: u16, body: Excerpt },
-    NoToken { status: u16 },
-    TimedOut,
-    NotJson { origin: String, status: u16, invalid: json::Invalid },
+    Backend {
+        answer: Described,
+        body: Excerpt,
+    },
+    NoToken {
+        answer: Described,
+    },
+    NotJson {
+        answer: Described,
+        invalid: json::Invalid,
+    },
+    TimedOut {
+        phase: Phase,
+        limit: Duration,
+    },
     Fault(Fault),
-    Misdirected { misdirected: Misdirected, status: u16 },
-    Params(String),
-    Header(Unsendable),
-    HeaderValue { name: String, kind: &'static str },
-    NotHeaders(&'static str),
-    Rejected(String),
+    Misdirected {
+        misdirected: Misdirected,
+        status: u16,
+    },
+    Headers(Unsendable),
+    /// A strategy's own.
     Auth(Key0Error),
+    /// The caller's `auth` gave up.
+    Aborted,
+    /// The caller's `auth` failed, with this message.
+    Rejected(String),
+    /// `JSON.stringify` threw.
+    Params,
+    /// The caller's `auth` failed with a `Key0Error`.
     CallersOwn,
 }
 
 impl Failure {
     /// The contract's table. `sent` tells whether bytes of a request went out.
     fn into_error(self, sent: bool) -> IssueError {
-        let cause = match &self {
+        let (code, http_status) = match &self {
             Self::Auth(error) => return IssueError::Key0(error.clone()),
             Self::CallersOwn => return IssueError::CallersOwn,
-            Self::Fault(fault) => Cause { sent: Some(sent || fault.sent), ..fault.cause() },
-            Self::Backend { status, .. }
-            | Self::NoToken { status }
-            | Self::NotJson { status, .. }
-            | Self::Misdirected { status, .. } => self.cause(Some(*status), sent),
-            Self::TimedOut => Cause { code: Some("ETIMEDOUT"), ..self.cause(None, sent) },
-            _ => self.cause(None, sent),
-        };
-        let (code, http_status) = match self {
-            Self::TimedOut => (Code::TokenIssueTimeout, 504),
+            Self::TimedOut { .. } | Self::Aborted => (Code::TokenIssueTimeout, 504),
             _ => (Code::TokenIssueFailed, 502),
         };
-        let message = match self {
-            Self::Backend { .. } | Self::NoToken { .. } | Self::TimedOut => self.to_string(),
-            _ => format!("Network error: {self}"),
-        };
-        IssueError::Key0(Key0Error { code, message, http_status, cause: Some(cause) })
+        let cause = Some(self.cause(sent));
+        IssueError::Key0(Key0Error { code, message: self.message(), http_status, cause })
     }
 
-    fn cause(&self, status: Option<u16>, sent: bool) -> Cause {
-        Cause { message: self.to_string(), code: None, status, sent: Some(sent) }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// For the buyer.
+    fn message(&self) -> Message {
+        const NETWORK: Message = Message::new("Network error: ");
         match self {
-            Self::Backend { status, body } if body.is_empty() => {
-                write!(f, "Backend failed to issue token: {status}")
+            Self::Backend { answer, .. } => {
+                Message::new("Backend failed to issue token: ").with(answer.status)
             }
-            Self::Backend { status, body } => {
-                write!(f, "Backend failed to issue token: {status} {body}")
-            }
-            Self::NoToken { .. } => f.write_str("Backend response missing 'token' field"),
-            Self::TimedOut => f.write_str("Remote token issuance timed out"),
-            Self::NotJson { origin, invalid, .. } => {
-                write!(f, "the answer of {origin} is not JSON: {invalid}")
-            }
-            Self::Fault(fault) => fault.fmt(f),
-            Self::Misdirected { misdirected, .. } => misdirected.fmt(f),
-            Self::Params(reason) => write!(f, "params cannot be sent as JSON: {reason}"),
-            // It may be a value in the wrong place, or a whole line.
-            Self::Header(Unsendable { name, .. }) | Self::HeaderValue { name, .. }
-                if let Err(problem) = headers::name(name) =>
-            {
-                write!(f, "auth gave a header whose name {problem}")
-            }
-            Self::Header(Unsendable { name, problem }) => {
-                write!(f, "auth gave the header {name:?}, which {problem}")
-            }
-            Self::HeaderValue { name, kind } => {
-                write!(f, "auth gave the header {name:?} the value {kind}, which is no string")
-            }
-            Self::NotHeaders(kind) => write!(f, "auth gave {kind} instead of headers"),
+            Self::NoToken { .. } => "Backend response missing 'token' field".into(),
+            Self::TimedOut { .. } | Self::Aborted => "Remote token issuance timed out".into(),
+            Self::NotJson { .. } => NETWORK.with("the answer is not JSON"),
+            Self::Fault(fault) => NETWORK.with(fault.reason),
+            Self::Misdirected { misdirected, .. } => NETWORK.with(misdirected.message()),
             Self::Rejected(message) if message.trim().is_empty() => {
-                f.write_str("auth failed and did not say why")
+                NETWORK.with("auth failed and did not say why")
             }
-            Self::Rejected(message) => f.write_str(message),
-            Self::Auth(error) => f.write_str(&error.message),
-            Self::CallersOwn => f.write_str("auth rejected with an error of its own"),
+            Self::Rejected(message) => Message::quoting_the_caller("Network error: ", message),
+            Self::Params => NETWORK.with("params cannot be sent as JSON"),
+            Self::Headers(unsendable) => NETWORK.with(unsendable.message()),
+            Self::Auth(error) => error.message.clone(),
+            Self::CallersOwn => "auth failed".into(),
         }
     }
+
+    /// For the seller.
+    fn cause(&self, sent: bool) -> Cause {
+        let cause = match self {
+            Self::Backend { answer, body } => {
+                Cause { status: Some(answer.status), ..Cause::new(answer).quoting(body.clone()) }
+            }
+            Self::NoToken { answer } => Cause {
+                status: Some(answer.status),
+                ..Cause::new(format_args!("{answer}: no usable token in it"))
+            },
+            Self::NotJson { answer, invalid } => Cause {
+                status: Some(answer.status),
+                ..Cause::new(format_args!("{answer}: {invalid}"))
+            },
+            Self::TimedOut { phase, limit } => phase.cause(*limit),
+            Self::Fault(fault) => fault.cause(),
+            Self::Misdirected { misdirected, status } => {
+                Cause { status: Some(*status), ..Cause::new(misdirected) }
+            }
+            Self::Aborted | Self::Rejected(_) | Self::Params => Cause::of_the_caller(),
+            Self::Headers(unsendable) => Cause::new(unsendable.message()),
+            Self::Auth(_) | Self::CallersOwn => Cause::default(),
+        };
+        Cause { sent: Some(sent || cause.sent == Some(true)), ..cause }
+    }
 }
 
-/// Why `params` cannot be sent: `JSON.stringify` threw this.
+/// Why `params` cannot be sent: `JSON.stringify` threw.
 #[must_use]
-pub fn unsendable(reason: String) -> IssueError {
-    Failure::Params(reason).into_error(false)
+pub fn unsendable() -> IssueError {
+    Failure::Params.into_error(false)
 }
 
 /// A fault of our own: a panic, a lost task.
@@ -378,7 +437,7 @@ pub fn unsendable(reason: String) -> IssueError {
 pub fn internal_error() -> Key0Error {
     Key0Error {
         code: Code::TokenIssueFailed,
-        message: "Network error: internal error".to_owned(),
+        message: "Network error: internal error".into(),
         http_status: 502,
         ..Key0Error::internal("the call ended without a result")
     }
@@ -394,10 +453,19 @@ const THIRTY_YEARS: Duration = Duration::from_hours(30 * 365 * 24);
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, time::Instant as StdInstant};
+    use std::{
+        future::{Pending, pending},
+        io,
+    };
+
+    use tokio::net::TcpListener;
 
     use super::*;
-    use crate::{http::fault::Stage, signing_pool::SigningPool};
+    use crate::{
+        auth::{ClientCredentials, client_credentials},
+        http::{Client, Resolver, fault::Reason, tls::TlsEnvironment},
+        signing_pool::SigningPool,
+    };
 
     fn issuer(timeout_ms: Timeout) -> Result<RemoteTokenIssuer, ArgumentError> {
         RemoteTokenIssuer::new(&Config {
@@ -407,15 +475,15 @@ mod tests {
         })
     }
 
-    fn issue(body: &str) -> Issue {
+    fn issue<'a>(settings: &'a Settings, body: &str) -> Issue<'a> {
         let line = HeaderLine { name: "X-A".to_owned(), value: "canary-secret".to_owned().into() };
-        let settings = issuer(Timeout::Default).unwrap().0;
-        Issue::new(&settings, Some(body.to_owned()), &[line]).unwrap()
+        Issue::new(settings, Some(body.to_owned()), vec![line]).unwrap()
     }
 
     /// What an issue ends with whose one answer is this.
     fn answered(answer: Result<Reply, Fault>) -> Result<String, IssueError> {
-        let mut issue = issue("{}");
+        let RemoteTokenIssuer(settings) = issuer(Timeout::Default).unwrap();
+        let mut issue = issue(&settings, "{}");
         issue.begin();
         match issue.answered(answer) {
             Step::Done(result) => result.map_err(|failure| failure.into_error(true)),
@@ -424,21 +492,39 @@ mod tests {
     }
 
     fn reply(status: u16, text: &str) -> Reply {
-        Reply { status, text: text.to_owned(), ..Reply::default() }
+        let content_type = "text/html".to_owned();
+        Reply { status, text: text.to_owned(), content_type, ..Reply::default() }
     }
 
     #[track_caller]
-    fn fails(answer: Result<Reply, Fault>, sentence: &str, status: Option<u16>) {
-        let Err(IssueError::Key0(error)) = answered(answer) else { panic!("no error of ours") };
-        assert_eq!(error.message, sentence);
+    fn key0(error: IssueError) -> Key0Error {
+        let IssueError::Key0(error) = error else { panic!("no error of ours") };
+        error
+    }
+
+    #[track_caller]
+    fn fails(answer: Result<Reply, Fault>, message: &str, cause: Cause) {
+        let error = key0(answered(answer).unwrap_err());
+        assert_eq!(error.message, message);
         assert_eq!((error.code, error.http_status), (Code::TokenIssueFailed, 502));
-        assert_eq!(error.cause.unwrap().status, status);
+        assert_eq!(error.cause.unwrap(), Cause { sent: Some(true), ..cause });
+    }
+
+    /// The cause that an answer with this status gives.
+    fn answer(status: u16, words: &str) -> Cause {
+        let message = format!("http://h answered {status} (text/html, {words}");
+        Cause { status: Some(status), ..Cause::new(message) }
     }
 
     #[test]
     fn the_request_is_the_contracts() {
-        let request = issue(r#"{"challengeId":"\u0063-1","challengeId":" c-2 "}"#).begin();
-        assert_eq!((request.method, request.url.as_str()), (Method::POST, "http://h/issue"));
+        let RemoteTokenIssuer(settings) = issuer(Timeout::Default).unwrap();
+        let body = r#"{"challengeId":"\u0063-1","challengeId":" c-2 "}"#;
+        let request = issue(&settings, body).begin();
+        assert_eq!(
+            (request.method, request.target.url().as_str()),
+            (Method::POST, "http://h/issue")
+        );
         let header = |name: &str| request.headers[name].to_str().unwrap().to_owned();
         assert_eq!(header("content-type"), "application/json");
         assert_eq!(header("idempotency-key"), "c-2");
@@ -466,49 +552,73 @@ mod tests {
     }
 
     #[test]
-    fn no_usable_token_is_said_so() {
+    fn no_usable_token_is_said_so_and_nothing_of_the_answer_quoted() {
         for text in ["{}", "null", "[]", r#"{"token":""}"#, r#"{"token":0}"#] {
-            fails(Ok(reply(200, text)), "Backend response missing 'token' field", Some(200));
+            let cause = answer(200, &format!("{} bytes): no usable token in it", text.len()));
+            fails(Ok(reply(200, text)), "Backend response missing 'token' field", cause);
+        }
+        let bare = Reply { content_type: String::new(), ..reply(201, "{}") };
+        let words = "http://h answered 201 (no content type, 2 bytes): no usable token in it";
+        let cause = Cause { status: Some(201), ..Cause::new(words) };
+        fails(Ok(bare), "Backend response missing 'token' field", cause);
+    }
+
+    #[test]
+    fn a_non_2xx_is_its_status_and_quoted_in_the_cause_without_the_calls_secrets() {
+        let text = "no canary-secret,\nno p4ssword";
+        let body = Redactor::default().excerpt("no [redacted],\nno [redacted]", false);
+        let cause = answer(500, "29 bytes)").quoting(body);
+        fails(Ok(reply(500, text)), "Backend failed to issue token: 500", cause);
+        for status in [302, 101] {
+            let message = format!("Backend failed to issue token: {status}");
+            fails(Ok(reply(status, "")), &message, answer(status, "0 bytes)"));
         }
     }
 
     #[test]
-    fn a_non_2xx_is_quoted_without_the_calls_secrets() {
-        let body = "no canary-secret, no p4ssword";
-        let sentence = "Backend failed to issue token: 500 no [redacted], no [redacted]";
-        fails(Ok(reply(500, body)), sentence, Some(500));
-        fails(Ok(reply(302, "")), "Backend failed to issue token: 302", Some(302));
-        fails(Ok(reply(101, "")), "Backend failed to issue token: 101", Some(101));
+    fn a_non_2xx_keeps_its_status_where_its_body_broke() {
+        let broken = Some(Fault::unreadable(Reason::new("gone"), "http://h"));
+        let cut = Reply { broken, ..reply(503, "no pl") };
+        let body = Redactor::default().excerpt("no pl", false);
+        let cause = answer(503, "5 bytes)").quoting(body);
+        fails(Ok(cut), "Backend failed to issue token: 503", cause);
+    }
+
+    #[test]
+    fn a_content_type_is_scrubbed_and_on_one_line() {
+        let content_type = "text/x;\ta=canary-secret".to_owned();
+        let words = "http://h answered 200 (text/x; a=[redacted], 2 bytes): no usable token in it";
+        let cause = Cause { status: Some(200), ..Cause::new(words) };
+        let reply = Reply { content_type, ..reply(200, "{}") };
+        fails(Ok(reply), "Backend response missing 'token' field", cause);
     }
 
     #[test]
     fn what_is_no_json_is_a_network_error() {
-        let sentence = "Network error: the answer of http://h is not JSON: invalid JSON at line 1 \
-            column 1";
-        fails(Ok(reply(200, "<html>")), sentence, Some(200));
+        let cause = answer(200, "6 bytes): invalid JSON at line 1 column 1");
+        fails(Ok(reply(200, "<html>")), "Network error: the answer is not JSON", cause);
     }
 
     #[test]
     fn a_fault_is_a_network_error_and_never_repeated() {
-        let fault = |stage| Fault {
-            stage,
-            origin: "http://h".to_owned(),
-            reason: "gone".to_owned(),
-            code: Some("ECONNRESET"),
-            sent: true,
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let lost = Fault::before_answer(&refused, "http://h", true);
+        let cause = Cause {
+            code: Some("ECONNREFUSED"),
+            ..Cause::new("waiting for the answer of http://h: connection refused (ECONNREFUSED)")
         };
-        let lost = Err(fault(Stage::Awaiting));
-        fails(lost, "Network error: no answer from http://h: ECONNRESET, gone", None);
-        let cut = Reply { broken: Some(fault(Stage::Reading)), ..reply(200, r#"{"token":1}"#) };
-        let sentence = "Network error: cannot read the answer of http://h: ECONNRESET, gone";
-        fails(Ok(cut), sentence, None);
+        fails(Err(lost), "Network error: connection refused (ECONNREFUSED)", cause);
+        let broken = Some(Fault::unreadable(Reason::new("the answer is too odd"), "http://h"));
+        let cut = Reply { broken, ..reply(200, r#"{"token":1}"#) };
+        let cause = Cause::new("reading the answer of http://h: the answer is too odd");
+        fails(Ok(cut), "Network error: the answer is too odd", cause);
     }
 
     #[test]
     fn a_redirect_elsewhere_is_a_network_error() {
         let moved = Reply { location: Some("http://i/".to_owned()), ..reply(307, "") };
-        let sentence = "Network error: redirected to http://i, which is another origin";
-        fails(Ok(moved), sentence, Some(307));
+        let cause = Cause { status: Some(307), ..Cause::new("http://h redirected to http://i") };
+        fails(Ok(moved), "Network error: redirected to another origin", cause);
     }
 
     #[test]
@@ -526,39 +636,155 @@ mod tests {
         assert!(ms(Timeout::Text("soon".to_owned())).is_err());
     }
 
-    async fn with_auth(given: impl Future<Output = Given> + Send) -> IssueError {
-        let io = Io { http: crate::http::Client::new(), signing: SigningPool::default() };
-        let now = Now { wall_ms: 0.0, mono: StdInstant::now() };
-        let call = Call { body: None, auth: CallAuth::Given(given), now };
-        issuer(Timeout::Number(100.0)).unwrap().issue(call, &io).await.unwrap_err()
+    fn io() -> Io {
+        let http = Client::new(TlsEnvironment::default(), Resolver::default());
+        Io { http, signing: SigningPool::default() }
+    }
+
+    async fn issued<F: Future<Output = Given> + Send>(
+        issuer: RemoteTokenIssuer,
+        auth: CallAuth<F>,
+    ) -> Key0Error {
+        let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
+        key0(issuer.issue(Call { body: None, auth, now }, &io()).await.unwrap_err())
+    }
+
+    async fn with_auth(given: impl Future<Output = Given> + Send) -> Key0Error {
+        issued(issuer(Timeout::Number(100.0)).unwrap(), CallAuth::Given(given)).await
+    }
+
+    async fn with_given(given: Given) -> Key0Error {
+        with_auth(async { given }).await
     }
 
     #[track_caller]
-    fn timed_out(error: IssueError) {
-        let IssueError::Key0(error) = error else { panic!("no error of ours") };
+    fn timed_out(error: &Key0Error) {
         assert_eq!(error.message, "Remote token issuance timed out");
         assert_eq!((error.code, error.http_status), (Code::TokenIssueTimeout, 504));
-        assert_eq!(error.cause.unwrap().sent, Some(false));
+    }
+
+    fn late(words: &str, sent: bool) -> Cause {
+        Cause { code: Some("ETIMEDOUT"), sent: Some(sent), ..Cause::new(words) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_covers_a_silent_auth() {
+        let error = with_auth(pending()).await;
+        timed_out(&error);
+        assert_eq!(error.cause, Some(late("timed out after 100 ms, waiting for auth", false)));
+    }
+
+    /// A server that takes connections and never says a word.
+    async fn silent() -> (TcpListener, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        (listener, origin)
+    }
+
+    fn issuer_for(origin: &str, timeout_ms: Timeout) -> RemoteTokenIssuer {
+        let url = format!("{origin}/issue");
+        RemoteTokenIssuer::new(&Config { url, timeout_ms, idempotency_key: false }).unwrap()
+    }
+
+    fn oauth(origin: &str) -> CallAuth<Pending<Given>> {
+        CallAuth::Strategy(Auth::ClientCredentials(
+            ClientCredentials::new(&client_credentials::Config {
+                token_url: format!("{origin}/token"),
+                client_id: "id".to_owned(),
+                client_secret: "s3cr3t!".to_owned().into(),
+                scopes: Vec::new(),
+                audience: None,
+            })
+            .unwrap(),
+        ))
     }
 
     #[tokio::test]
-    async fn the_deadline_covers_a_silent_auth() {
-        timed_out(with_auth(pending()).await);
+    async fn past_the_deadline_the_cause_names_what_was_waited_for() {
+        let (_listener, origin) = silent().await;
+        let issuer = || issuer_for(&origin, Timeout::Number(50.0));
+        let none = || CallAuth::<Pending<Given>>::Strategy(Auth::None);
+        let error = issued(issuer(), none()).await;
+        timed_out(&error);
+        let words = format!("timed out after 50 ms, waiting for the answer of {origin}");
+        assert_eq!(error.cause, Some(late(&words, true)));
+        let error = issued(issuer(), oauth(&origin)).await;
+        timed_out(&error);
+        let words = format!("timed out after 50 ms, waiting for the token of {origin}");
+        assert_eq!(error.cause, Some(late(&words, false)));
+    }
+
+    // D07
+    #[tokio::test(start_paused = true)]
+    async fn where_a_token_fetch_ends_in_the_same_moment_its_failure_is_told() {
+        let (_listener, origin) = silent().await;
+        for timeout_ms in [Timeout::Default, Timeout::Number(10_000.0)] {
+            for _ in 0..50 {
+                let error = issued(issuer_for(&origin, timeout_ms.clone()), oauth(&origin)).await;
+                assert_eq!(error.message, "Failed to authenticate via OAuth: no token within 10 s");
+                assert_eq!((error.code, error.http_status), (Code::InternalError, 500));
+            }
+        }
+        timed_out(&issued(issuer_for(&origin, Timeout::Number(9_999.0)), oauth(&origin)).await);
     }
 
     #[tokio::test]
     async fn what_auth_rejects_with_decides() {
-        let rejected = |name: &str, message: &str| Given::Rejected {
-            name: name.to_owned(),
-            message: message.to_owned(),
+        let rejected = |name: &str, message: &str| {
+            let (name, message) = (name.to_owned(), message.to_owned());
+            Given::Rejected { name, message }
         };
-        timed_out(with_auth(async { rejected("AbortError", "") }).await);
-        let own = with_auth(async { rejected("Key0Error", "") }).await;
-        assert_eq!(own, IssueError::CallersOwn);
-        let IssueError::Key0(error) = with_auth(async { rejected("Error", "no vault") }).await
-        else {
-            panic!("no error of ours")
-        };
+        let error = with_given(rejected("AbortError", "")).await;
+        timed_out(&error);
+        assert_eq!(error.cause, Some(Cause::of_the_caller()));
+        let own = async { rejected("Key0Error", "") };
+        let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
+        let call = Call { body: None, auth: CallAuth::Given(own), now };
+        let own = issuer(Timeout::Default).unwrap().issue(call, &io()).await;
+        assert_eq!(own, Err(IssueError::CallersOwn));
+        let error = with_given(rejected("Error", "no vault")).await;
         assert_eq!(error.message, "Network error: no vault");
+        assert_eq!(error.cause, Some(Cause::of_the_caller()));
+        let error = with_given(rejected("Error", " ")).await;
+        assert_eq!(error.message, "Network error: auth failed and did not say why");
+    }
+
+    #[tokio::test]
+    async fn headers_that_cannot_be_sent_are_named_and_their_values_not_shown() {
+        let text = |text: &str| GivenValue::Text(text.to_owned());
+        let header = |name: &str, value| Given::Headers(vec![(name.to_owned(), value)]);
+        let many = (0..40_000).map(|i| (format!("x-{i}"), text("1"))).collect();
+        for (given, problem) in [
+            (
+                header("X-A", text("canary\nsecret")),
+                "the header \"X-A\", which has a line break or another control character inside",
+            ),
+            (
+                header("Bearer canary", text("1")),
+                "a header whose name is not a header name (an HTTP token)",
+            ),
+            (
+                header("Bearer canary", GivenValue::Unusable("null")),
+                "a header whose name is not a header name (an HTTP token)",
+            ),
+            (
+                header("X-A", GivenValue::Unusable("null")),
+                "the header \"X-A\" the value null, which is no string",
+            ),
+            (Given::Unusable("a string"), "a string instead of headers"),
+            (Given::Headers(many), "40000 headers, more than can be sent"),
+        ] {
+            let error = with_given(given).await;
+            assert_eq!(error.message, format!("Network error: auth gave {problem}").as_str());
+            let cause = Cause::new(format_args!("auth gave {problem}"));
+            assert_eq!(error.cause, Some(Cause { sent: Some(false), ..cause }));
+        }
+    }
+
+    #[test]
+    fn params_that_cannot_be_sent_are_said_so() {
+        let error = key0(unsendable());
+        assert_eq!(error.message, "Network error: params cannot be sent as JSON");
+        assert_eq!(error.cause, Some(Cause::of_the_caller()));
     }
 }

@@ -5,7 +5,8 @@ use crate::{
     error::{Cause, Code, Key0Error, PlainError},
     fault_injection,
     json::{self, Value},
-    jws::{Algorithm, Rejection, VerifyingKey},
+    jws::{Algorithm, KeyError, Rejection, VerifyingKey},
+    message::Message,
     now::Now,
     secret::Secret,
 };
@@ -24,7 +25,7 @@ pub struct ValidatorConfig {
 impl ValidatorConfig {
     fn key(&self) -> Result<VerifyingKey, PlainError> {
         let algorithm = Algorithm::named(self.algorithm.as_deref())
-            .map_err(|error| PlainError { message: error.to_string(), ..PlainError::default() })?;
+            .map_err(|error| plain(&error.to_string(), KeyError::CODE))?;
         Ok(match algorithm {
             Algorithm::Hs256 => VerifyingKey::hs256(self.secret.as_ref())?,
             Algorithm::Rs256 => VerifyingKey::rs256(self.public_key.as_ref())?,
@@ -35,52 +36,69 @@ impl ValidatorConfig {
 /// The claims of the Bearer token in `auth_header`, as JSON text; the five of Key0 are there.
 ///
 /// # Errors
-/// A plain sentence; where the token is refused, the cause says why.
+/// A plain sentence with a code; where the token is refused, the cause says why.
 pub fn validate_key0_token(
     auth_header: Option<&str>,
     config: &ValidatorConfig,
     now: Now,
 ) -> Result<String, PlainError> {
-    let error = |message: &str| PlainError { message: message.to_owned(), ..PlainError::default() };
-    let token = bearer(auth_header).ok_or_else(|| error(NO_TOKEN))?;
-    let claims = config.key()?.verify(token, now).map_err(|rejection| PlainError {
-        cause: Some(rejection.into()),
-        ..error(match rejection {
+    let token = bearer(auth_header).ok_or_else(|| plain(NO_TOKEN, NO_TOKEN_CODE))?;
+    let claims = config.key()?.verify(token, now).map_err(|rejection| {
+        let message = match rejection {
             Rejection::Expired => "Token expired",
             _ => "Invalid token signature",
-        })
+        };
+        let cause = Some(rejection.into());
+        PlainError { message: message.to_owned(), cause, ..rejection.into() }
     })?;
     match missing_claim(&claims) {
         None => Ok(claims),
-        Some(name) => Err(error(&format!("Invalid token: missing claim {name}"))),
+        Some(name) => Err(PlainError {
+            claim: Some(name),
+            ..plain(&format!("Invalid token: missing claim {name}"), Rejection::CLAIM)
+        }),
     }
 }
 
 /// The claims of the Bearer token in `auth_header`, as JSON text, where `secret` signed it.
 ///
 /// # Errors
-/// What the SDK's HTTP integrations answer to the buyer, 401 always; the cause says why.
+/// What the SDK's HTTP integrations answer to the buyer: 401, or 500 where there is no usable
+/// secret. The cause says why.
 pub fn validate_token(
     auth_header: Option<&str>,
     secret: Option<&Secret>,
     now: Now,
 ) -> Result<String, Key0Error> {
-    let refuse = |code, message: &str, cause| Key0Error {
+    let refuse = |code, message: &'static str, cause| Key0Error {
         code,
-        message: message.to_owned(),
+        message: message.into(),
         http_status: 401,
         cause,
     };
     let invalid = |cause| refuse(Code::InvalidRequest, "Invalid access token", Some(cause));
     let token = bearer(auth_header).ok_or_else(|| refuse(Code::InvalidRequest, NO_TOKEN, None))?;
-    let key = VerifyingKey::hs256(secret)
-        .map_err(|error| invalid(Cause { message: error.to_string(), ..Cause::default() }))?;
+    let key = VerifyingKey::hs256(secret).map_err(unusable_secret)?;
     key.verify(token, now).map_err(|rejection| match rejection {
         Rejection::Expired => {
             refuse(Code::ChallengeExpired, "Access token expired", Some(rejection.into()))
         }
         _ => invalid(rejection.into()),
     })
+}
+
+/// No buyer's fault: every buyer would be refused.
+fn unusable_secret(error: KeyError) -> Key0Error {
+    let message = match error {
+        KeyError::Missing(_) => "secret is not usable: there is none".into(),
+        KeyError::Unusable(..) => Message::new("").with(error),
+    };
+    let cause = Some(Cause { code: Some(KeyError::CODE), ..Cause::new(error) });
+    Key0Error { code: Code::InternalError, message, http_status: 500, cause }
+}
+
+fn plain(message: &str, code: &'static str) -> PlainError {
+    PlainError { message: message.to_owned(), code: Some(code), ..PlainError::default() }
 }
 
 /// The token after exactly `Bearer ` (RFC 6750 §2.1).
@@ -97,8 +115,10 @@ fn missing_claim(claims: &str) -> Option<&'static str> {
 }
 
 const NO_TOKEN: &str = "Missing or malformed Authorization header";
+const NO_TOKEN_CODE: &str = "ERR_KEY0_AUTHORIZATION";
 const CLAIMS: [&str; 5] = ["sub", "jti", "resourceId", "planId", "txHash"];
 
+// What becomes of each token is in tests/fixtures/jws-vectors.json.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,24 +147,17 @@ mod tests {
         validate_key0_token(Some(&format!("Bearer {token}")), config, at(NOW))
     }
 
-    fn plain(token: &str) -> Result<String, Key0Error> {
-        validate_token(Some(&format!("Bearer {token}")), Some(&secret(SECRET)), at(NOW))
+    fn config_error(message: &str) -> PlainError {
+        plain(message, "ERR_KEY0_CONFIG")
     }
 
-    fn error(message: &str, cause: Option<Cause>) -> PlainError {
-        PlainError { message: message.to_owned(), cause, ..PlainError::default() }
-    }
-
-    fn invalid_signature(rejection: Rejection) -> PlainError {
-        error("Invalid token signature", Some(rejection.into()))
-    }
-
-    fn key0_error(code: Code, message: &str, cause: Option<Cause>) -> Key0Error {
-        Key0Error { code, message: message.to_owned(), http_status: 401, cause }
-    }
-
-    fn invalid_token(cause: impl Into<Cause>) -> Key0Error {
-        key0_error(Code::InvalidRequest, "Invalid access token", Some(cause.into()))
+    fn unusable(message: &'static str, reason: &str) -> Key0Error {
+        Key0Error {
+            code: Code::InternalError,
+            message: message.into(),
+            http_status: 500,
+            cause: Some(Cause { code: Some("ERR_KEY0_CONFIG"), ..Cause::new(reason) }),
+        }
     }
 
     #[test]
@@ -166,38 +179,19 @@ mod tests {
         ] {
             assert_eq!(
                 validate_key0_token(header, &hs256(None), at(NOW)),
-                Err(error(message, None)),
+                Err(plain(message, "ERR_KEY0_AUTHORIZATION")),
                 "{header:?}"
             );
             assert_eq!(
                 validate_token(header, None, at(NOW)),
-                Err(key0_error(Code::InvalidRequest, message, None)),
+                Err(Key0Error {
+                    code: Code::InvalidRequest,
+                    message: message.into(),
+                    http_status: 401,
+                    cause: None,
+                }),
                 "{header:?}"
             );
-        }
-    }
-
-    #[test]
-    fn blanks_padding_and_a_second_token_are_malformed() {
-        let good = token(HS256, CLAIMS, SECRET);
-        assert_eq!(key0(&good, &hs256(Some(SECRET))).unwrap(), CLAIMS);
-        assert_eq!(plain(&good).unwrap(), CLAIMS);
-        for token in [
-            format!(" {good}"),
-            format!("{good} "),
-            format!("{good}\n"),
-            format!("{good}="),
-            format!("{} {}", &good[..30], &good[30..]),
-            format!("{good}, Bearer {good}"),
-            " ".to_owned(),
-            "a".to_owned(),
-        ] {
-            assert_eq!(
-                key0(&token, &hs256(Some(SECRET))),
-                Err(invalid_signature(Rejection::Malformed)),
-                "{token}"
-            );
-            assert_eq!(plain(&token), Err(invalid_token(Rejection::Malformed)), "{token}");
         }
     }
 
@@ -206,11 +200,11 @@ mod tests {
         for text in [None, Some("")] {
             assert_eq!(
                 key0("?", &hs256(text)),
-                Err(error("HS256 algorithm requires secret", None))
+                Err(config_error("HS256 algorithm requires secret"))
             );
             assert_eq!(
                 key0("?", &rs256(text)),
-                Err(error("RS256 algorithm requires publicKey", None))
+                Err(config_error("RS256 algorithm requires publicKey"))
             );
         }
     }
@@ -220,34 +214,33 @@ mod tests {
         let token = token(HS256, CLAIMS, "");
         assert_eq!(
             key0(&token, &hs256(Some(""))),
-            Err(error("HS256 algorithm requires secret", None))
+            Err(config_error("HS256 algorithm requires secret"))
         );
-        let cause =
-            || Cause { message: "HS256 algorithm requires secret".to_owned(), ..Cause::default() };
         let header = format!("Bearer {token}");
         for empty in [None, Some(secret(""))] {
             assert_eq!(
                 validate_token(Some(&header), empty.as_ref(), at(NOW)),
-                Err(invalid_token(cause()))
+                Err(unusable(
+                    "secret is not usable: there is none",
+                    "HS256 algorithm requires secret"
+                ))
             );
         }
     }
 
     #[test]
     fn an_unusable_key_is_the_backends_fault() {
-        let unusable = "secret is not usable: public key: everyone may know it";
+        let sentence = "secret is not usable: public key: everyone may know it";
         let forged = token(HS256, CLAIMS, PUBLIC_KEY);
-        assert_eq!(key0(&forged, &hs256(Some(PUBLIC_KEY))), Err(error(unusable, None)));
-        let cause = Cause { message: unusable.to_owned(), ..Cause::default() };
+        assert_eq!(key0(&forged, &hs256(Some(PUBLIC_KEY))), Err(config_error(sentence)));
         assert_eq!(
             validate_token(Some(&format!("Bearer {forged}")), Some(&secret(PUBLIC_KEY)), at(NOW)),
-            Err(invalid_token(cause))
+            Err(unusable(sentence, sentence))
         );
         assert_eq!(
             key0("?", &rs256(Some(SECRET))),
-            Err(error(
-                "publicKey is not usable: no PEM: RS256 verifies with an RSA public key",
-                None
+            Err(config_error(
+                "publicKey is not usable: no PEM: RS256 verifies with an RSA public key"
             ))
         );
     }
@@ -255,7 +248,7 @@ mod tests {
     #[test]
     fn an_unknown_algorithm_is_named() {
         let config = ValidatorConfig { algorithm: Some("HS512".to_owned()), ..hs256(Some(SECRET)) };
-        assert_eq!(key0("?", &config), Err(error("algorithm must be HS256 or RS256", None)));
+        assert_eq!(key0("?", &config), Err(config_error("algorithm must be HS256 or RS256")));
     }
 
     #[test]
@@ -272,7 +265,11 @@ mod tests {
             public_key: Some(secret(PUBLIC_KEY)),
             algorithm: Some(algorithm.to_owned()),
         };
-        let refused = Err(invalid_signature(Rejection::AlgorithmNotAllowed));
+        let refused = Err(PlainError {
+            message: "Invalid token signature".to_owned(),
+            cause: Some(Rejection::AlgorithmNotAllowed.into()),
+            ..Rejection::AlgorithmNotAllowed.into()
+        });
         assert!(key0(rsa.expose(), &both("RS256")).is_ok());
         assert_eq!(key0(rsa.expose(), &both("HS256")), refused);
         assert!(key0(&hmac, &both("HS256")).is_ok());
@@ -282,107 +279,9 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_token_is_called_expired() {
-        let token = token(HS256, r#"{"exp":1700000000}"#, SECRET);
-        let cause = || Some(Cause::from(Rejection::Expired));
-        assert_eq!(key0(&token, &hs256(Some(SECRET))), Err(error("Token expired", cause())));
-        assert_eq!(
-            plain(&token),
-            Err(key0_error(Code::ChallengeExpired, "Access token expired", cause()))
-        );
-    }
-
-    #[test]
-    fn everything_else_is_an_invalid_token_whose_cause_says_why() {
-        for (header, payload, by, rejection) in [
-            (r#"{"alg":"none"}"#, CLAIMS, SECRET, Rejection::AlgorithmNotAllowed),
-            (r#"{"alg":"HS256","crit":["x"]}"#, CLAIMS, SECRET, Rejection::Critical),
-            (HS256, CLAIMS, "another", Rejection::Signature),
-            (HS256, "[]", SECRET, Rejection::NotAnObject),
-            (HS256, r#"{"exp":"4102444800"}"#, SECRET, Rejection::NotANumber("exp")),
-            (HS256, r#"{"nbf":1700000001}"#, SECRET, Rejection::NotYetValid),
-        ] {
-            let token = token(header, payload, by);
-            assert_eq!(key0(&token, &hs256(Some(SECRET))), Err(invalid_signature(rejection)));
-            assert_eq!(plain(&token), Err(invalid_token(rejection)));
-        }
-    }
-
-    #[test]
-    fn each_of_the_five_claims_is_needed() {
-        for name in ["sub", "jti", "resourceId", "planId", "txHash"] {
-            let missing = Err(error(&format!("Invalid token: missing claim {name}"), None));
-            let member = format!("\"{name}\":\"{}\"", &name[..1]);
-            assert!(CLAIMS.contains(&member));
-            let without = CLAIMS.replace(&member, "\"other\":1");
-            assert_eq!(key0(&token(HS256, &without, SECRET), &hs256(Some(SECRET))), missing);
-            for falsy in ["\"\"", "null", "false", "0", "-0.0"] {
-                let claims = CLAIMS.replace(&member, &format!("\"{name}\":{falsy}"));
-                assert_eq!(key0(&token(HS256, &claims, SECRET), &hs256(Some(SECRET))), missing);
-            }
-            for truthy in ["\"0\"", "\"\\ud800\"", "1", "true", "[]", "{}"] {
-                let claims = CLAIMS.replace(&member, &format!("\"{name}\":{truthy}"));
-                let result = key0(&token(HS256, &claims, SECRET), &hs256(Some(SECRET)));
-                assert_eq!(result.unwrap(), claims);
-            }
-        }
-    }
-
-    #[test]
-    fn the_first_missing_claim_is_named() {
-        assert_eq!(
-            key0(&token(HS256, "{}", SECRET), &hs256(Some(SECRET))),
-            Err(error("Invalid token: missing claim sub", None))
-        );
-    }
-
-    #[test]
-    fn an_expired_token_without_claims_is_expired() {
-        let token = token(HS256, r#"{"exp":1}"#, SECRET);
-        assert_eq!(key0(&token, &hs256(Some(SECRET))).unwrap_err().message, "Token expired");
-    }
-
-    #[test]
-    fn claims_are_own_properties() {
-        let inherited = format!(r#"{{"__proto__":{CLAIMS}}}"#);
-        assert_eq!(
-            key0(&token(HS256, &inherited, SECRET), &hs256(Some(SECRET))),
-            Err(error("Invalid token: missing claim sub", None))
-        );
-        let beside = CLAIMS.replacen('{', r#"{"__proto__":{"sub":""},"#, 1);
-        let result = key0(&token(HS256, &beside, SECRET), &hs256(Some(SECRET)));
-        assert_eq!(result.unwrap(), beside);
-    }
-
-    #[test]
-    fn the_last_of_duplicate_claims_counts() {
-        let config = hs256(Some(SECRET));
-        let last_empty = CLAIMS.replace('}', r#","sub":""}"#);
-        assert_eq!(
-            key0(&token(HS256, &last_empty, SECRET), &config).unwrap_err().message,
-            "Invalid token: missing claim sub"
-        );
-        let last_full = CLAIMS.replacen('{', r#"{"sub":"","#, 1);
-        assert_eq!(key0(&token(HS256, &last_full, SECRET), &config).unwrap(), last_full);
-    }
-
-    #[test]
-    fn validate_token_asks_for_no_claim() {
-        assert_eq!(plain(&token(HS256, "{}", SECRET)).unwrap(), "{}");
-    }
-
-    #[test]
     fn secrets_of_any_length_verify() {
         let token = token(HS256, CLAIMS, "x");
         assert_eq!(key0(&token, &hs256(Some("x"))).unwrap(), CLAIMS);
-    }
-
-    #[test]
-    fn an_iat_in_the_future_is_given_back() {
-        let claims = CLAIMS.replace('}', r#","iat":1700000120,"exp":1700000600}"#);
-        let token = token(HS256, &claims, SECRET);
-        assert_eq!(key0(&token, &hs256(Some(SECRET))).unwrap(), claims);
-        assert_eq!(plain(&token).unwrap(), claims);
     }
 
     #[test]

@@ -1,15 +1,160 @@
-//! Tokens that others made: ours are the same, letter by letter. (RFC 7515 §A.1, whose key is no
-//! text, is verified in `src/jws.rs`.)
+//! Every token of `fixtures/jws-vectors.json`, at each function that verifies; and tokens that
+//! others signed, letter by letter. (RFC 7515 §A.1, whose key is no text, is in `src/jws.rs`.)
+#![cfg(test)]
 
-use std::time::Instant;
+use std::{fs, time::Instant};
 
+use aws_lc_rs::hmac;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use key0_native::{
     access_token_issuer::{AccessTokenIssuer, IssuerConfig},
+    error::{Cause, Code, Key0Error, PlainError},
     jws::{SigningKey, VerifyingKey},
     now::Now,
     secret::Secret,
-    validate_token::{ValidatorConfig, validate_key0_token},
+    validate_token::{ValidatorConfig, validate_key0_token, validate_token},
 };
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Vectors {
+    secret: String,
+    now: f64,
+    #[serde(rename = "vectors")]
+    all: Vec<Vector>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Vector {
+    name: String,
+    token: Option<String>,
+    signed: Option<String>,
+    header: Option<String>,
+    payload: Option<String>,
+    secret: Option<String>,
+    hash: Option<String>,
+    public_key: Option<String>,
+    now: Option<f64>,
+    gives: Option<String>,
+    missing: Option<String>,
+    code: Option<String>,
+    claim: Option<String>,
+}
+
+impl Vector {
+    fn token(&self, secret: &str) -> String {
+        let encoded = |part: &str| BASE64_URL_SAFE_NO_PAD.encode(part);
+        if let Some(token) = &self.token {
+            return token.clone();
+        }
+        let header = self.header.as_deref().unwrap_or(r#"{"alg":"HS256"}"#);
+        let signed = self.signed.clone().unwrap_or_else(|| {
+            format!("{}.{}", encoded(header), encoded(self.payload.as_deref().unwrap()))
+        });
+        let hash = match self.hash.as_deref() {
+            None => hmac::HMAC_SHA256,
+            Some("sha384") => hmac::HMAC_SHA384,
+            Some("sha512") => hmac::HMAC_SHA512,
+            Some(other) => panic!("{other}"),
+        };
+        let secret = self.secret.as_deref().unwrap_or(secret);
+        let tag = hmac::sign(&hmac::Key::new(hash, secret.as_bytes()), signed.as_bytes());
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag))
+    }
+
+    fn gives(&self) -> String {
+        self.gives.clone().or_else(|| self.payload.clone()).unwrap()
+    }
+}
+
+fn vectors() -> Vectors {
+    serde_json::from_str(include_str!("fixtures/jws-vectors.json")).unwrap()
+}
+
+/// What an error says beside its sentence.
+type Facts = (Option<String>, Option<String>);
+
+fn facts(code: Option<&str>, claim: Option<&str>) -> Facts {
+    (code.map(str::to_owned), claim.map(str::to_owned))
+}
+
+#[test]
+fn a_key_verifies_each_vector_as_it_says() {
+    let Vectors { secret: own, now, all } = vectors();
+    for vector in all {
+        let key = match &vector.public_key {
+            Some(name) => VerifyingKey::rs256(Some(&fixture(name))),
+            None => VerifyingKey::hs256(Some(&secret(&own))),
+        };
+        let verified = key.ok().unwrap().verify(&vector.token(&own), at(vector.now.unwrap_or(now)));
+        let wanted = match &vector.code {
+            None => Ok(vector.gives()),
+            Some(code) => Err(facts(Some(code), vector.claim.as_deref())),
+        };
+        let verified = verified.map_err(PlainError::from).map_err(|e| facts(e.code, e.claim));
+        assert_eq!(verified, wanted, "{}", vector.name);
+    }
+}
+
+#[test]
+fn validate_key0_token_takes_each_vector_as_it_says() {
+    let Vectors { secret: own, now, all } = vectors();
+    for vector in all {
+        let config = ValidatorConfig {
+            secret: Some(secret(&own)),
+            public_key: vector.public_key.as_deref().map(fixture),
+            algorithm: vector.public_key.as_ref().map(|_| "RS256".to_owned()),
+        };
+        let header = format!("Bearer {}", vector.token(&own));
+        let given = validate_key0_token(Some(&header), &config, at(vector.now.unwrap_or(now)));
+        let (code, claim) = (vector.code.as_deref(), vector.claim.as_deref());
+        let said =
+            |message: &str| Err((message.to_owned(), facts(code, claim), code.map(String::from)));
+        let wanted = match (code, &vector.missing) {
+            (None, None) => Ok(vector.gives()),
+            (None, Some(name)) => Err((
+                format!("Invalid token: missing claim {name}"),
+                facts(Some("ERR_JWT_CLAIM_VALIDATION_FAILED"), Some(name)),
+                None,
+            )),
+            (Some("ERR_JWT_EXPIRED"), _) => said("Token expired"),
+            (Some(_), _) => said("Invalid token signature"),
+        };
+        let given = given.map_err(|PlainError { message, code, claim, cause }| {
+            (message, facts(code, claim), cause.and_then(|cause| cause.code).map(String::from))
+        });
+        assert_eq!(given, wanted, "{}", vector.name);
+    }
+}
+
+#[test]
+fn validate_token_takes_each_vector_as_it_says() {
+    let Vectors { secret: own, now, all } = vectors();
+    for vector in all.iter().filter(|vector| vector.public_key.is_none()) {
+        let header = format!("Bearer {}", vector.token(&own));
+        let now = at(vector.now.unwrap_or(now));
+        let given = validate_token(Some(&header), Some(&secret(&own)), now);
+        let wanted = match vector.code.as_deref() {
+            None => Ok(vector.gives()),
+            Some(code @ "ERR_JWT_EXPIRED") => {
+                Err((Code::ChallengeExpired, "Access token expired".to_owned(), 401, code))
+            }
+            Some(code) => Err((Code::InvalidRequest, "Invalid access token".to_owned(), 401, code)),
+        };
+        let given = given.map_err(|Key0Error { code, message, http_status, cause, .. }| {
+            let reason = cause.and_then(|cause: Cause| cause.code).unwrap_or_default();
+            (code, String::from(message), http_status, reason)
+        });
+        assert_eq!(given, wanted, "{}", vector.name);
+    }
+}
+
+fn fixture(name: &str) -> Secret {
+    fs::read_to_string(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR")))
+        .unwrap()
+        .into()
+}
 
 fn secret(text: &str) -> Secret {
     Secret::from(text.to_owned())
@@ -20,82 +165,38 @@ fn at(seconds: f64) -> Now {
 }
 
 #[test]
-fn rfc_7515_a_2_is_signed_and_verified() {
-    let payload =
-        "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}";
-    let private_key = secret(include_str!("fixtures/rfc7515-a2.pem"));
-    let key = SigningKey::rs256(Some(&private_key));
-    assert_eq!(key.ok().unwrap().sign(payload).unwrap().expose(), RFC_7515_A_2);
-    let public_key = secret(include_str!("fixtures/rfc7515-a2-public.pem"));
-    let key = VerifyingKey::rs256(Some(&public_key));
-    let verified = key.ok().unwrap().verify(RFC_7515_A_2, at(1_300_819_379.0));
-    assert_eq!(verified.unwrap(), payload);
-}
-
-#[test]
-fn hs256_is_that_of_jose() {
-    same_as_jose(
-        IssuerConfig { secret: Some(secret(SECRET)), ..IssuerConfig::default() },
-        &ValidatorConfig { secret: Some(secret(SECRET)), ..ValidatorConfig::default() },
-        JOSE_HS256,
+fn what_others_signed_is_signed_letter_by_letter() {
+    let same = |issuer: IssuerConfig, name: &str| {
+        let issuer = AccessTokenIssuer::new(issuer).unwrap();
+        let token = issuer.sign(CLAIMS, 60.0, at(1_700_000_000.0)).unwrap();
+        assert_eq!(token.expose(), vector(name));
+    };
+    same(
+        IssuerConfig { secret: Some(secret(&vectors().secret)), ..IssuerConfig::default() },
+        "jose's HS256",
     );
-}
-
-#[test]
-fn rs256_is_that_of_jose() {
-    same_as_jose(
+    same(
         IssuerConfig {
-            private_key: Some(secret(include_str!("fixtures/rsa.pem"))),
+            private_key: Some(fixture("rsa.pem")),
             algorithm: Some("RS256".to_owned()),
             ..IssuerConfig::default()
         },
-        &ValidatorConfig {
-            public_key: Some(secret(include_str!("fixtures/rsa-public.pem"))),
-            algorithm: Some("RS256".to_owned()),
-            ..ValidatorConfig::default()
-        },
-        JOSE_RS256,
+        "jose's RS256",
     );
+    let payload =
+        "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}";
+    let key = SigningKey::rs256(Some(&fixture("rfc7515-a2.pem"))).ok().unwrap();
+    assert_eq!(key.sign(payload).unwrap().expose(), vector("RFC 7515 A.2"));
 }
 
-#[track_caller]
-fn same_as_jose(issuer: IssuerConfig, validator: &ValidatorConfig, theirs: &str) {
-    let now = at(1_700_000_000.0);
-    let ours = AccessTokenIssuer::new(issuer).and_then(|issuer| issuer.sign(CLAIMS, 60.0, now));
-    assert_eq!(ours.map(|token| token.expose().to_owned()), Ok(theirs.to_owned()));
-    assert_eq!(
-        validate_key0_token(Some(&format!("Bearer {theirs}")), validator, now),
-        Ok(CLAIMS.replace('}', r#","iat":1700000000,"exp":1700000060}"#))
-    );
+/// The token of that name.
+fn vector(name: &str) -> String {
+    let vector = vectors().all.into_iter().find(|vector| vector.name == name);
+    vector.and_then(|vector| vector.token).unwrap()
 }
 
-const SECRET: &str = "a secret of thirty-two characters";
-
-/// As `JSON.stringify` gives them.
+/// As `JSON.stringify` gives them. jose's tokens are
+/// `new SignJWT(claims).setProtectedHeader({ alg }).setIssuedAt(1700000000)
+/// .setExpirationTime(1700000060).sign(key)` of jose 6, its RS256 with `fixtures/rsa.pem`.
 const CLAIMS: &str =
     r#"{"sub":"s","jti":"j","resourceId":"r","planId":"p","txHash":"t","note":"é\ud800"}"#;
-
-const RFC_7515_A_2: &str = "\
-    eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGF\
-    tcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu\
-    3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdi\
-    uB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--x\
-    i12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5A\
-    XLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
-
-/// `new SignJWT(claims).setProtectedHeader({ alg }).setIssuedAt(1700000000)
-/// .setExpirationTime(1700000060).sign(key)` of jose 6.
-const JOSE_HS256: &str = "\
-    eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzIiwianRpIjoiaiIsInJlc291cmNlSWQiOiJyIiwicGxhbklkIjo\
-    icCIsInR4SGFzaCI6InQiLCJub3RlIjoiw6lcdWQ4MDAiLCJpYXQiOjE3MDAwMDAwMDAsImV4cCI6MTcwMDA\
-    wMDA2MH0.bgzkqJ5O2NDgy0roRFwsZjP0Ypg-EhhXrdtHv54O2t4";
-
-/// The same, with `fixtures/rsa.pem`.
-const JOSE_RS256: &str = "\
-    eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzIiwianRpIjoiaiIsInJlc291cmNlSWQiOiJyIiwicGxhbklkIjo\
-    icCIsInR4SGFzaCI6InQiLCJub3RlIjoiw6lcdWQ4MDAiLCJpYXQiOjE3MDAwMDAwMDAsImV4cCI6MTcwMDA\
-    wMDA2MH0.NZ6xqTk7sBc93qTeUlZymLm537UrTWoKbECqyMIQbzTv__C9wfkkvzY_-c27FgjeXXn1wgJXsxw\
-    8wrJy11qLBkS7o57jI11qELAv5qLZlaUHRytE2dwXNvNZQ29hH_LH6XqKGxlGnrb5dhCqZusOJC7WeKsd1qS\
-    hBy3KfmLq59y1AhPgfZxpAInHZcsdq99vTX1mxDHQlX8oPDNSag-qruIZ2svB2SbcH2gwK3GDJ0m73oNnrtg\
-    TpP3i4MZMpaQVmpVtsktCYS6bIFP4CeZXrs-ez2q8J6hIM8-jwykOXQPHbWPrGHdSYEAVXE0QRRLAnWq9Yy_\
-    wkK7DjgU3eLNPtA";

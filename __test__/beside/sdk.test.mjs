@@ -76,7 +76,7 @@ async function engineKnows(t, cwd, command) {
         body: {
           type: "Error",
           code: "TOKEN_ISSUE_FAILED",
-          message: "Backend failed to issue token: 500 no",
+          message: "Backend failed to issue token: 500",
         },
       },
     },

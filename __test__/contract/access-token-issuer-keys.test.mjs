@@ -97,23 +97,44 @@ describe("an HS256 issuer", () => {
     }
   });
 
+  const rsaPublic = createPublicKey(RSA_PUBLIC.spki);
+  const spki = rsaPublic.export({ format: "der", type: "spki" });
   const everyoneKnows = {
     "a public key": RSA_PUBLIC.spki,
     "an RSA public key": RSA_PUBLIC.pkcs1,
     "a certificate": CERTIFICATE,
     "a public key with blanks around": `  ${RSA_PUBLIC.spki}\n`,
     "a public key in one line": RSA_PUBLIC.spki.replaceAll("\n", "\\n"),
+    // D35
+    "base64 of a public key's PEM": Buffer.from(RSA_PUBLIC.spki).toString("base64"),
+    "base64 of a public key": spki.toString("base64"),
+    "base64url of a public key": spki.toString("base64url"),
+    "base64 of a certificate": CERTIFICATE.replace(/-----.*-----/g, ""),
+    "a public key's JWK": JSON.stringify(rsaPublic.export({ format: "jwk" })),
+    "an EC key's JWK": JSON.stringify(createPublicKey(EC.spki).export({ format: "jwk" })),
+    "a JWKS": JSON.stringify({ keys: [rsaPublic.export({ format: "jwk" })] }),
+    "a line of authorized_keys": `ssh-rsa AAAAB3NzaC1yc2E${"A".repeat(300)} me@here`,
+    "a line of known_hosts": `here ecdsa-sha2-nistp256 AAAAE2VjZHNh${"A".repeat(100)}`,
+    "an X509 CERTIFICATE": CERTIFICATE.replaceAll("CERTIFICATE", "X509 CERTIFICATE"),
+    "a TRUSTED CERTIFICATE": CERTIFICATE.replaceAll("CERTIFICATE", "TRUSTED CERTIFICATE"),
+    "a public key in lower case": RSA_PUBLIC.spki.toLowerCase(),
+    "a public key with tabs": RSA_PUBLIC.spki.replaceAll(" ", "\t"),
   };
   for (const [name, secret] of Object.entries(everyoneKnows)) {
     it(`refuses ${name} as its secret: everyone may know it`, () => {
+      const kind = /certificate/i.test(name) ? "certificate" : "public key";
+      const message = `secret is not usable: ${kind}: everyone may know it`;
       for (const config of [secret, { secret }]) {
-        assert.throws(() => new AccessTokenIssuer(config), /\bsecret\b/);
+        assert.throws(() => new AccessTokenIssuer(config), { name: "TypeError", message });
       }
     });
   }
 
-  it("takes a private key's PEM for the secret that it is", async () => {
-    readHs256(await signed(RSA.pkcs8), RSA.pkcs8);
+  it("takes a private key's PEM or JWK for the secret that it is", async () => {
+    const jwk = JSON.stringify(createPrivateKey(RSA.pkcs8).export({ format: "jwk" }));
+    for (const secret of [RSA.pkcs8, EC.sec1, ENCRYPTED, jwk]) {
+      readHs256(await signed(secret), secret);
+    }
   });
 });
 

@@ -9,6 +9,7 @@ import { RSA, RSA_PUBLIC } from "../support/keys.mjs";
 import { CLAIMS, FAR, hs256, now, rs256, SECRET } from "../support/tokens.mjs";
 
 const issuer = new AccessTokenIssuer(SECRET);
+const FORGED = "ERR_JWS_SIGNATURE_VERIFICATION_FAILED";
 const rsaIssuer = new AccessTokenIssuer({ algorithm: "RS256", privateKey: RSA.pkcs8 });
 /** `verify` as JavaScript callers call it, whatever the types say. */
 const verify = (/** @type {any} */ token) => issuer.verify(token);
@@ -51,12 +52,6 @@ describe("verify", () => {
     }
   });
 
-  it("does not look at other members of the header", async () => {
-    const claims = payload();
-    const header = { typ: "JWT", alg: "HS256", kid: "1", cty: "x" };
-    assert.deepEqual(await verify(hs256(claims, { header })), claims);
-  });
-
   it("takes a claim named __proto__ for data", async () => {
     const text = JSON.stringify(payload()).replace("{", '{"__proto__":{"admin":true},');
     const claims = /** @type {any} */ (await verify(hs256(text)));
@@ -72,88 +67,13 @@ describe("verify", () => {
         error.message,
         "RS256 verification requires public key, use validateKey0Token instead",
       );
+      assert.equal(error.code, "ERR_KEY0_CONFIG");
     }
-  });
-});
-
-describe("verify refuses the shape of", () => {
-  const good = hs256(payload());
-  const [header, body, signature] = good.split(".");
-  const shapes = {
-    "an empty text": "",
-    "no token": "no token",
-    "two parts": `${header}.${body}`,
-    "four parts": `${good}.x`,
-    "five parts": `${good}.x.y`,
-    // B33
-    "a line break at the end": `${good}\n`,
-    "a blank before": ` ${good}`,
-    "a blank inside": `${header}. ${body}.${signature}`,
-    padding: `${good}=`,
-    "base64 in place of base64url": `${header}.${body}.+/${signature.slice(2)}`,
-    "an empty header": `.${body}.${signature}`,
-    "a header that is no JSON": hs256(payload(), { header: "{alg:HS256}" }),
-    "a header that is no object": hs256(payload(), { header: '["HS256"]' }),
-    "a header without alg": hs256(payload(), { header: {} }),
-  };
-  for (const [name, token] of Object.entries(shapes)) {
-    it(name, () => refused(token, "ERR_JWS_INVALID"));
-  }
-
-  for (const text of ["", "claims", "[]", "null", '"claims"', "{", "42"]) {
-    it(`a payload of ${JSON.stringify(text)}, which is no object`, () =>
-      refused(hs256(text), "ERR_JWT_INVALID"));
-  }
-});
-
-describe("verify refuses the algorithm", () => {
-  const hashes = /** @type {const} */ ({ HS384: "sha384", HS512: "sha512" });
-  for (const [alg, hash] of Object.entries(hashes)) {
-    it(alg, () => refused(hs256(payload(), { header: { alg }, hash }), "ERR_JOSE_ALG_NOT_ALLOWED"));
-  }
-
-  for (const alg of ["none", "None", "hs256", "RS256", "ES256", "x"]) {
-    it(`${JSON.stringify(alg)}, with our secret's HMAC behind it`, () =>
-      refused(hs256(payload(), { header: { alg } }), "ERR_JOSE_ALG_NOT_ALLOWED"));
-  }
-
-  it("none, without a signature", async () => {
-    const [header, body] = hs256(payload(), { header: { alg: "none" } }).split(".");
-    const error = await rejection(verify(`${header}.${body}.`));
-    assert.match(error.code, /^ERR_(JOSE_ALG_NOT_ALLOWED|JWS_INVALID)$/);
   });
 });
 
 describe("verify refuses", () => {
-  for (const crit of [["exp"], ["b64"], [], "exp", null, {}]) {
-    it(`a header with crit ${JSON.stringify(crit)}`, () =>
-      refused(
-        hs256(payload(), { header: { alg: "HS256", crit, exp: 1, b64: true } }),
-        "ERR_JWS_INVALID",
-      ));
-  }
-
-  const FORGED = "ERR_JWS_SIGNATURE_VERIFICATION_FAILED";
-  it("another secret's signature", () =>
-    refused(hs256(payload(), { secret: `${SECRET}x` }), FORGED));
-
-  it("the empty secret's signature", () => refused(hs256(payload(), { secret: "" }), FORGED));
-
-  it("a signature of another length, or none", async () => {
-    const token = hs256(payload());
-    const dot = token.lastIndexOf(".") + 1;
-    const bytes = Buffer.from(token.slice(dot), "base64url");
-    const lengths = [bytes.subarray(0, 31), bytes.subarray(0, 1), Buffer.alloc(0)];
-    for (const other of [...lengths, Buffer.concat([bytes, Buffer.of(0)])]) {
-      await refused(token.slice(0, dot) + other.toString("base64url"), FORGED);
-    }
-  });
-
-  it("a payload that was changed", async () => {
-    const [header, , signature] = hs256(payload()).split(".");
-    const [, body] = hs256(payload({ resourceId: "another" })).split(".");
-    await refused(`${header}.${body}.${signature}`, FORGED);
-  });
+  it("an empty text", () => refused("", "ERR_JWS_INVALID"));
 
   it("every single bit flipped in the signature", async () => {
     const token = hs256(payload());
@@ -165,111 +85,6 @@ describe("verify refuses", () => {
       await refused(`${token.slice(0, dot)}.${flipped.toString("base64url")}`, FORGED);
     }
   });
-});
-
-describe("verify and time", () => {
-  const NOW = 1_700_000_000;
-  const EXPIRED = "ERR_JWT_EXPIRED";
-  const CLAIM = "ERR_JWT_CLAIM_VALIDATION_FAILED";
-  /** @param {import("node:test").TestContext} t @param {number} ms */
-  const at = (t, ms) => t.mock.method(Date, "now", () => ms);
-
-  it("exp has come when the second has", async (t) => {
-    const token = hs256(payload({ exp: NOW }));
-    const clock = at(t, NOW * 1000 - 1);
-    assert.equal((await verify(token)).exp, NOW);
-    clock.mock.mockImplementation(() => NOW * 1000);
-    await refused(token, EXPIRED, "exp");
-  });
-
-  it("exp is compared with whole seconds", async (t) => {
-    const token = hs256(payload({ exp: NOW + 0.5 }));
-    const clock = at(t, NOW * 1000 + 999);
-    assert.equal((await verify(token)).exp, NOW + 0.5);
-    clock.mock.mockImplementation(() => NOW * 1000 + 1000);
-    await refused(token, EXPIRED, "exp");
-  });
-
-  it("nbf has come when the second has", async (t) => {
-    const token = hs256(payload({ nbf: NOW }));
-    const clock = at(t, NOW * 1000 - 1);
-    await refused(token, CLAIM, "nbf");
-    clock.mock.mockImplementation(() => NOW * 1000);
-    assert.equal((await verify(token)).sub, CLAIMS.sub);
-  });
-
-  it("a token without exp never ends", async () => {
-    assert.deepEqual(await verify(hs256(CLAIMS)), CLAIMS);
-  });
-
-  // B28
-  it("iat is not compared with the clock, and given back as it is", async () => {
-    const claims = payload({ iat: now() + 120 });
-    assert.deepEqual(await verify(hs256(claims)), claims);
-  });
-
-  // B29
-  for (const [name, text, value] of /** @type {[string, string, number][]} */ ([
-    ["exp", "4102444800.25", 4_102_444_800.25],
-    ["exp", "4.1024448e9", FAR],
-    ["exp", "1e400", Infinity],
-    ["nbf", "0.5", 0.5],
-    ["nbf", "-1e400", -Infinity],
-    ["iat", "1e400", Infinity],
-  ])) {
-    it(`${name} may be ${text}`, async () => {
-      const claims = hs256(JSON.stringify(CLAIMS).replace("{", `{"${name}":${text},`));
-      assert.equal(/** @type {any} */ (await verify(claims))[name], value);
-    });
-  }
-
-  for (const name of ["exp", "nbf", "iat"]) {
-    for (const value of ["4102444800", "0", null, true, {}, [FAR]]) {
-      it(`${name} may not be ${JSON.stringify(value)}`, () =>
-        refused(hs256({ ...CLAIMS, [name]: value }), CLAIM, name));
-    }
-  }
-
-  it("of two claims with one name the last counts", async () => {
-    const text = JSON.stringify(CLAIMS).replace("{", '{"exp":1,').replace("}", `,"exp":${FAR}}`);
-    assert.equal((await verify(hs256(text))).exp, FAR);
-    await refused(hs256(text.replace(`${FAR}`, "2")), EXPIRED, "exp");
-  });
-
-  it("sign's own nbf is respected", async () => {
-    const { token } = await issuer.sign({ ...CLAIMS, nbf: FAR }, 60);
-    await refused(token, CLAIM, "nbf");
-  });
-});
-
-describe("verify looks in this order", () => {
-  const past = { exp: 1 };
-  it("the algorithm before the signature", () =>
-    refused(
-      hs256(payload(), { header: { alg: "HS384" }, secret: "x" }),
-      "ERR_JOSE_ALG_NOT_ALLOWED",
-    ));
-
-  it("the algorithm before crit", () =>
-    refused(
-      hs256(payload(), { header: { alg: "HS384", crit: ["x"] } }),
-      "ERR_JOSE_ALG_NOT_ALLOWED",
-    ));
-
-  it("crit before the signature", () =>
-    refused(
-      hs256(payload(), { header: { alg: "HS256", crit: ["x"] }, secret: "x" }),
-      "ERR_JWS_INVALID",
-    ));
-
-  it("the signature before exp", () =>
-    refused(hs256(payload(past), { secret: "x" }), "ERR_JWS_SIGNATURE_VERIFICATION_FAILED"));
-
-  it("the numbers before exp", () =>
-    refused(hs256(payload({ ...past, nbf: "0" })), "ERR_JWT_CLAIM_VALIDATION_FAILED", "nbf"));
-
-  it("exp before nbf", () =>
-    refused(hs256(payload({ ...past, nbf: FAR })), "ERR_JWT_EXPIRED", "exp"));
 });
 
 describe("verifyWithFallback", () => {
@@ -311,18 +126,42 @@ describe("verifyWithFallback", () => {
     assert.equal((await rejection(fallback(rsaIssuer, empty, [""]))).message, ALL);
   });
 
-  it("refuses a token of none of them, and one that has expired", async () => {
-    for (const token of [
-      hs256(CLAIMS, { secret: "x" }),
-      hs256({ ...CLAIMS, exp: 1 }),
+  const nearest = /** @type {[string, string, string, string?][]} */ ([
+    ["signed by none of them", hs256(CLAIMS, { secret: "x" }), FORGED],
+    ["of the own secret, expired", hs256({ ...CLAIMS, exp: 1 }), "ERR_JWT_EXPIRED", "exp"],
+    [
+      "of a secret in the middle, expired",
       hs256({ ...CLAIMS, exp: 1 }, { secret: older }),
+      "ERR_JWT_EXPIRED",
+      "exp",
+    ],
+    [
+      "of the last, not yet valid",
+      hs256({ ...CLAIMS, nbf: FAR }, { secret: oldest }),
+      "ERR_JWT_CLAIM_VALIDATION_FAILED",
+      "nbf",
+    ],
+    [
+      "of another algorithm",
       hs256(CLAIMS, { header: { alg: "none" } }),
-      "no token",
-    ]) {
-      const error = await rejection(fallback(issuer, token, [older]));
-      assert.equal(error.message, ALL);
-      assert.ok(!(error instanceof Key0Error));
-    }
+      "ERR_JOSE_ALG_NOT_ALLOWED",
+    ],
+    ["that is none", "no token", "ERR_JWS_INVALID"],
+  ]);
+  for (const [name, token, code, claim] of nearest) {
+    it(`refuses one ${name}, and says what came nearest`, async () => {
+      const error = await rejection(fallback(issuer, token, [older, oldest]));
+      assert.equal(error.constructor, Error);
+      const { message, cause } = error;
+      const facts = [message, error.code, error.claim, cause.code];
+      assert.deepEqual(facts, [ALL, code, claim, code]);
+    });
+  }
+
+  it("calls it the service's fault where there is no secret at all", async () => {
+    const error = await rejection(fallback(rsaIssuer, hs256(CLAIMS), ["", null]));
+    assert.deepEqual([error.message, error.code], [ALL, "ERR_KEY0_CONFIG"]);
+    assert.ok(!("cause" in error));
   });
 
   it("does not verify with what everyone may know", async () => {

@@ -23,9 +23,13 @@ const FAILURES = [
   [
     "refused",
     async () => `http://127.0.0.1:${await closedPort()}/`,
-    { code: "ECONNREFUSED", sent: false },
+    { code: "ECONNREFUSED", syscall: "connect", address: "127.0.0.1", sent: false },
   ],
-  ["an unknown host", async () => "http://nope.invalid/", { code: "ENOTFOUND", sent: false }],
+  [
+    "an unknown host",
+    async () => "http://nope.invalid/",
+    { code: "ENOTFOUND", syscall: "getaddrinfo", hostname: "nope.invalid", sent: false },
+  ],
   [
     "reset before an answer",
     async (t) =>
@@ -52,12 +56,12 @@ const FAILURES = [
   [
     "a status beyond 2xx",
     async (t) => (await rawServer(t, answer("no", { status: "503 Busy" }))).url,
-    { status: 503, sent: true },
+    { status: 503, body: "no", sent: true },
   ],
   [
     "an answer that is not JSON",
     async (t) => (await rawServer(t, answer("<html>"))).url,
-    { sent: true },
+    { status: 200, body: undefined, sent: true },
   ],
 ];
 
@@ -86,22 +90,49 @@ for (const exchange of EXCHANGES) {
   });
 }
 
-describe("sent, at the deadline", () => {
-  it("is false in auth, true once bytes went out", async (t) => {
+describe("the cause at the deadline", () => {
+  /** What it is where this was waited for. */
+  const late = (/** @type {string} */ phase, /** @type {boolean} */ sent) =>
+    issueTimedOut({ message: `timed out after 150 ms, ${phase}`, code: "ETIMEDOUT", sent });
+
+  it("names auth, and nothing was sent", async (t) => {
     const silent = await rawServer(t, () => {});
-    const config = { url: silent.url, timeoutMs: 150 };
-    const hung = createRemoteTokenIssuer({ ...config, auth: () => new Promise(() => {}) });
-    await rejectsWith(hung(PAYMENT), issueTimedOut({ sent: false }));
+    const auth = () => new Promise(() => {});
+    const issue = createRemoteTokenIssuer({ url: silent.url, timeoutMs: 150, auth });
+    await rejectsWith(issue(PAYMENT), late("waiting for auth", false));
     assert.equal(silent.connections.length, 0);
-    await rejectsWith(createRemoteTokenIssuer(config)(PAYMENT), issueTimedOut({ sent: true }));
+  });
+
+  it("names the server whose token is waited for, and nothing was sent", async (t) => {
+    const silent = await rawServer(t, () => {});
+    const config = { tokenUrl: silent.url, clientId: "id", clientSecret: CANARY };
+    const auth = oauthClientCredentialsAuth(config);
+    const issue = createRemoteTokenIssuer({ url: "http://127.0.0.1:1/", timeoutMs: 150, auth });
+    await rejectsWith(issue(PAYMENT), late(`waiting for the token of ${silent.origin}`, false));
+  });
+
+  it("names the backend that does not answer, and bytes went out", async (t) => {
+    const silent = await rawServer(t, () => {});
+    const issue = createRemoteTokenIssuer({ url: silent.url, timeoutMs: 150 });
+    await rejectsWith(issue(PAYMENT), late(`waiting for the answer of ${silent.origin}`, true));
     assert.equal(silent.requests.length, 1);
   });
 
-  it("is false in connecting: a TLS handshake that is not answered", async (t) => {
+  it("names the backend that is connected to: a TLS handshake without an answer", async (t) => {
     const silent = await rawServer(t, () => {});
-    const url = silent.url.replace("http:", "https:");
-    const issue = createRemoteTokenIssuer({ url, timeoutMs: 150 });
-    await rejectsWith(issue(PAYMENT), issueTimedOut({ sent: false }));
+    const origin = silent.origin.replace("http:", "https:");
+    const issue = createRemoteTokenIssuer({ url: `${origin}/`, timeoutMs: 150 });
+    await rejectsWith(issue(PAYMENT), late(`connecting to ${origin}`, false));
+  });
+
+  it("names where a redirect led, and that bytes went out before", async (t) => {
+    const silent = await rawServer(t, () => {});
+    const origin = silent.origin.replace("http:", "https:");
+    const server = await httpServer(t, (_, response) => {
+      reply(response, "", 307, { location: `${origin}/` });
+    });
+    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 150 });
+    await rejectsWith(issue(PAYMENT), late(`connecting to ${origin}`, true));
   });
 });
 
@@ -118,7 +149,7 @@ describe("the stack", () => {
   it("begins with the error's name and sentence", async (t) => {
     const server = await rawServer(t, answer("no", { status: "503 Busy" }));
     const { stack } = await rejection(ISSUER.call(server.url));
-    assert.match(stack, /^Key0Error: Backend failed to issue token: 503 no\n\s+at /);
+    assert.match(stack, /^Key0Error: Backend failed to issue token: 503\n\s+at /);
   });
 });
 
@@ -138,7 +169,7 @@ describe("a failure that several share", () => {
     async function second() {
       await provider();
     }
-    const expected = oauthFailed("OAuth token request failed: 503 no");
+    const expected = oauthFailed("OAuth token request failed: 503");
     const errors = await Promise.all(
       [first(), second()].map((call) => rejectsWith(call, expected)),
     );
@@ -190,8 +221,11 @@ describe("an error", () => {
     showsNoCanary(ended.stdout + ended.stderr);
   });
 
-  it("does not show where the request went", async () => {
-    const url = `http://127.0.0.1:${await closedPort()}/path?key=${encodeURIComponent(CANARY)}`;
-    await rejectsWith(ISSUER.call(url), issueFailed(/^Network error: ./));
+  it("shows of where the request went the origin, and that in the cause", async () => {
+    const origin = `http://127.0.0.1:${await closedPort()}`;
+    const url = `${origin}/path?key=${encodeURIComponent(CANARY)}`;
+    const message = `connecting to ${origin}: connection refused (ECONNREFUSED)`;
+    const expected = issueFailed("Network error: connection refused (ECONNREFUSED)", { message });
+    await rejectsWith(ISSUER.call(url), expected);
   });
 });

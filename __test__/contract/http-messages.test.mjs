@@ -1,5 +1,5 @@
 // @ts-check
-/** HTTP, for both: what a message quotes of an answer, and what it hides. */
+/** HTTP, for both: what a cause quotes of an answer, and what it hides. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
@@ -19,8 +19,11 @@ import { answer, answerAndClose, httpServer, rawServer, reply } from "../support
 
 /** A status line that says no. */
 const NO = { status: "500 Oops" };
-const refused = (/** @type {string} */ body) =>
-  issueFailed(`Backend failed to issue token: ${body}`, { status: 500, sent: true });
+const refused = (/** @type {string | RegExp} */ body) =>
+  issueFailed("Backend failed to issue token: 500", { status: 500, body, sent: true });
+/** Of a client of an OAuth server. */
+const unauthorized = (/** @type {string} */ body) =>
+  oauthFailed("OAuth token request failed: 401", { status: 401, body, sent: true });
 
 /**
  * The call's promise, against a server that refuses with this body.
@@ -37,11 +40,11 @@ async function issued(t, body, config = {}) {
 /** @param {string} value */
 const authOf = (value) => ({ auth: async () => ({ Authorization: value, "X-Other": "1" }) });
 
-describe("a message hides", () => {
+describe("a cause hides", () => {
   for (const [spelling, text] of Object.entries(spellings(CANARY))) {
     it(`a header's value, ${spelling}`, async (t) => {
       const body = `you sent ${text}, twice: ${text}`;
-      const expected = refused("500 you sent [redacted], twice: [redacted]");
+      const expected = refused("you sent [redacted], twice: [redacted]");
       await rejectsWith(issued(t, body, { secret: CANARY }), expected);
       await rejectsWith(issued(t, body, authOf(CANARY)), expected);
     });
@@ -49,7 +52,7 @@ describe("a message hides", () => {
     for (const scheme of ["Bearer", "Basic"]) {
       it(`what stands behind ${scheme}, ${spelling}`, async (t) => {
         const call = issued(t, `you sent ${text}.`, authOf(`${scheme} ${CANARY}`));
-        await rejectsWith(call, refused("500 you sent [redacted]."));
+        await rejectsWith(call, refused("you sent [redacted]."));
       });
     }
 
@@ -57,14 +60,13 @@ describe("a message hides", () => {
       const server = await rawServer(t, answer(`you are ${text}.`, NO));
       const url = server.url.replace("//", `//user:${encodeURIComponent(CANARY)}@`);
       const call = createRemoteTokenIssuer({ url })(PAYMENT);
-      await rejectsWith(call, refused("500 you are [redacted]."));
+      await rejectsWith(call, refused("you are [redacted]."));
     });
 
     it(`clientSecret, ${spelling}`, async (t) => {
       const server = await rawServer(t, answer(`bad ${text}.`, { status: "401 No" }));
       const provider = oauth(server.url);
-      const reason = "OAuth token request failed: 401 bad [redacted].";
-      await rejectsWith(provider(), oauthFailed(reason));
+      await rejectsWith(provider(), unauthorized("bad [redacted]."));
     });
 
     it(`the access token, ${spelling}`, async (t) => {
@@ -74,7 +76,7 @@ describe("a message hides", () => {
       );
       await rejectsWith(
         issued(t, `you sent ${text}.`, { auth: oauth(idp.url) }),
-        refused("500 you sent [redacted]."),
+        refused("you sent [redacted]."),
       );
     });
   }
@@ -84,24 +86,21 @@ describe("a message hides", () => {
       const pair = Buffer.from(`user:${CANARY}`).toString(encoding);
       const server = await rawServer(t, answer(`you sent Basic ${pair}.`, NO));
       const url = server.url.replace("//", `//user:${encodeURIComponent(CANARY)}@`);
-      const error = await rejectsWith(createRemoteTokenIssuer({ url })(PAYMENT), {
-        ...refused(""),
-        message: /^Backend failed to issue token: 500 you sent .*\[redacted\]\.$/,
-      });
-      assert.ok(!error.message.includes(pair.slice(0, 12)));
+      const call = createRemoteTokenIssuer({ url })(PAYMENT);
+      const error = await rejectsWith(call, refused(/^you sent .*\[redacted\]\.$/));
+      assert.ok(!error.cause.body.includes(pair.slice(0, 12)));
     });
 
     it(`id:secret as ${encoding}: a client's`, async (t) => {
       const pair = Buffer.from(`id:${CANARY}`).toString(encoding);
       const server = await rawServer(t, answer(`not ${pair}.`, { status: "401 No" }));
-      const reason = "OAuth token request failed: 401 not [redacted].";
-      await rejectsWith(oauth(server.url)(), oauthFailed(reason));
+      await rejectsWith(oauth(server.url)(), unauthorized("not [redacted]."));
     });
   }
 
   it("a value whose line break was dropped on sending", async (t) => {
     const call = issued(t, `you sent ${CANARY}.`, { secret: `${CANARY}\n` });
-    await rejectsWith(call, refused("500 you sent [redacted]."));
+    await rejectsWith(call, refused("you sent [redacted]."));
   });
 
   it("all headers of an echo server", async (t) => {
@@ -110,13 +109,12 @@ describe("a message hides", () => {
     });
     const auth = async () => ({ Authorization: `Bearer ${CANARY}`, "X-Key": CANARY });
     const call = createRemoteTokenIssuer({ url: server.url, auth })(PAYMENT);
-    const message = /^Backend failed to issue token: 500 \{.*"x-key":"\[redacted\]".*\}$/;
-    await rejectsWith(call, issueFailed(message));
+    await rejectsWith(call, refused(/^\{.*"x-key":"\[redacted\]".*\}$/));
   });
 
   it("6 characters and more, not 5: they would hide ordinary words", async (t) => {
-    await rejectsWith(issued(t, "abcdef", { secret: "abcdef" }), refused("500 [redacted]"));
-    await rejectsWith(issued(t, "abcde", { secret: "abcde" }), refused("500 abcde"));
+    await rejectsWith(issued(t, "abcdef", { secret: "abcdef" }), refused("[redacted]"));
+    await rejectsWith(issued(t, "abcde", { secret: "abcde" }), refused("abcde"));
   });
 
   it("a secret that stands across the cut: it is scrubbed first", async (t) => {
@@ -124,27 +122,24 @@ describe("a message hides", () => {
       const whole = `${"x".repeat(before)}[redacted]`;
       const quoted = whole.length > 8_192 ? `${whole.slice(0, 8_192)}…` : whole;
       const call = issued(t, `${"x".repeat(before)}${CANARY}`, { secret: CANARY });
-      await rejectsWith(call, refused(`500 ${quoted}`));
+      await rejectsWith(call, refused(quoted));
     }
   });
 
   it("a secret that the answer's end cuts", async (t) => {
     const bytes = `HTTP/1.1 500 Oops\r\nContent-Length: 99\r\n\r\nyou sent ${CANARY.slice(0, -3)}`;
     const server = await rawServer(t, answerAndClose(bytes));
-    const error = await rejectsWith(
-      createRemoteTokenIssuer({ url: server.url, secret: CANARY })(PAYMENT),
-      { ...refused(""), message: /^Backend failed to issue token: 500 you sent / },
-    );
-    assert.ok(!error.message.includes("canary"));
+    const call = createRemoteTokenIssuer({ url: server.url, secret: CANARY })(PAYMENT);
+    const error = await rejectsWith(call, refused(/^you sent /));
+    assert.ok(!error.cause.body.includes("canary"));
   });
 });
 
 // B47
-describe("a message hides what a server puts into", () => {
+describe("an error hides what a server puts into", () => {
   // A host may have it, and a cut at 40 characters would go through it.
   const secret = "Sekret-0123456789-0123456789-0123456789-0123456789";
   const places = {
-    "a content coding": ["200 OK", `Content-Encoding: ${secret}`],
     "the host of a redirect": ["307 No", `Location: http://${secret}.example/`],
     "the scheme of a redirect": ["302 No", `Location: ${secret}:x`],
     "another scheme's host": ["307 No", `Location: ftp://${secret}/`],
@@ -160,24 +155,24 @@ describe("a message hides what a server puts into", () => {
       it(`${place}, ${name}`, async (t) => {
         const server = await rawServer(t, answer("x", { status, headers: [header] }));
         const error = await rejection(call(server.url));
-        assert.match(error.message, /\[redacted\]/);
+        assert.match(error.cause.message, /\[redacted\]/);
         assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /sekret-0123/i);
       });
     }
   }
 });
 
-describe("a message quotes", () => {
+describe("a cause quotes", () => {
   it("8,192 bytes, then …", async (t) => {
-    await rejectsWith(issued(t, "x".repeat(8_192)), refused(`500 ${"x".repeat(8_192)}`));
-    await rejectsWith(issued(t, "x".repeat(8_193)), refused(`500 ${"x".repeat(8_192)}…`));
+    await rejectsWith(issued(t, "x".repeat(8_192)), refused("x".repeat(8_192)));
+    await rejectsWith(issued(t, "x".repeat(8_193)), refused(`${"x".repeat(8_192)}…`));
   });
 
   it("whole characters: the cut is on a boundary", async (t) => {
-    await rejectsWith(issued(t, `x${"é".repeat(5_000)}`), refused(`500 x${"é".repeat(4_095)}…`));
+    await rejectsWith(issued(t, `x${"é".repeat(5_000)}`), refused(`x${"é".repeat(4_095)}…`));
     await rejectsWith(
       issued(t, "\u{1f600}".repeat(3_000)),
-      refused(`500 ${"\u{1f600}".repeat(2_048)}…`),
+      refused(`${"\u{1f600}".repeat(2_048)}…`),
     );
   });
 });
@@ -196,7 +191,7 @@ for (const { name, call, refused: refusedWith } of EXCHANGES) {
     for (const [fault, bytes] of cut) {
       it(`is quoted as far as it came: ${fault}`, async (t) => {
         const server = await rawServer(t, answerAndClose(bytes));
-        await rejectsWith(call(server.url), refusedWith("500 no plan"));
+        await rejectsWith(call(server.url), refusedWith(500, "no plan"));
       });
     }
 
@@ -206,27 +201,22 @@ for (const { name, call, refused: refusedWith } of EXCHANGES) {
         await connection.write(`${start}Content-Length: 99\r\n\r\nno plan`);
         connection.reset();
       });
-      await rejectsWith(call(server.url), refusedWith("500 no plan"));
+      await rejectsWith(call(server.url), refusedWith(500, "no plan"));
       assert.equal(server.requests.length, 1);
     });
 
     it("is decoded where it can be", async (t) => {
       const headers = ["Content-Encoding: gzip"];
       const server = await rawServer(t, answer(zlib.gzipSync("no plan"), { ...NO, headers }));
-      await rejectsWith(call(server.url), refusedWith("500 no plan"));
+      await rejectsWith(call(server.url), refusedWith(500, "no plan"));
     });
 
     for (const coding of ["gzip", "deflate", "br", "utf-8"]) {
       it(`keeps its status where it cannot be decoded: ${coding}`, async (t) => {
         const headers = [`Content-Encoding: ${coding}`];
         const server = await rawServer(t, answer("no plan", { ...NO, headers }));
-        const { code, httpStatus, message } = refusedWith("500");
-        await rejectsWith(call(server.url), {
-          code,
-          httpStatus,
-          message: new RegExp(`^${message}`),
-          cause: { status: 500, sent: true },
-        });
+        const { cause, ...expected } = refusedWith(500);
+        await rejectsWith(call(server.url), { ...expected, cause: { status: 500, sent: true } });
       });
     }
 
@@ -237,7 +227,7 @@ for (const { name, call, refused: refusedWith } of EXCHANGES) {
         // And nothing more: who waits for the rest meets the deadline.
         await connection.write("x".repeat(65_536 + 1));
       });
-      await rejectsWith(call(server.url), refusedWith(`500 ${"x".repeat(8_192)}…`));
+      await rejectsWith(call(server.url), refusedWith(500, `${"x".repeat(8_192)}…`));
       await server.connections[0].closed;
       assert.equal(server.requests.length, 1);
     });

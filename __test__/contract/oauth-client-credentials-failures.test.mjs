@@ -7,34 +7,45 @@ import { oauthFailed } from "../support/exchanges.mjs";
 import { CLIENT, GRANT, oauth, oauthOf } from "../support/oauth-server.mjs";
 import { answer, closedPort, httpServer, rawServer, reply } from "../support/server.mjs";
 
-const failed = (/** @type {string} */ rest) => oauthFailed(`OAuth token request failed: ${rest}`);
+const failed = (/** @type {string} */ rest, /** @type {string} */ body) =>
+  oauthFailed(`OAuth token request failed: ${rest}`, { body, sent: true });
 /** Any reason of the network. */
 const NETWORK = { ...oauthFailed(""), message: /^Failed to authenticate via OAuth: ./ };
 const MISSING = "Invalid OAuth response: missing access_token or expires_in";
 
 describe("an answer beyond 2xx", () => {
   for (const status of [400, 401, 403, 404, 429, 500, 503]) {
-    it(`of ${status} is told with its body`, async (t) => {
+    it(`of ${status} is told with its registered error, its body in the cause`, async (t) => {
       const body = '{"error":"invalid_client"}';
-      const { auth } = await oauth(t, (_, response) => reply(response, body, status));
-      await rejectsWith(auth(), { ...failed(`${status} ${body}`), cause: { status, sent: true } });
+      const { auth, server } = await oauth(t, (_, response) => reply(response, body, status));
+      const message = `${server.origin} answered ${status} (no content type, 26 bytes): invalid_client`;
+      const expected = failed(`${status} invalid_client`, body);
+      await rejectsWith(auth(), { ...expected, cause: { message, status, body, sent: true } });
     });
   }
 
-  it("leaves no blank behind the status where the body is empty", async (t) => {
+  for (const error of ["invalid", "10.0.0.5", "Invalid_client", "incorrect_client_credentials"]) {
+    it(`is told without an error that is not registered: ${error}`, async (t) => {
+      const body = JSON.stringify({ error });
+      const { auth } = await oauth(t, (_, response) => reply(response, body, 400));
+      const { cause } = await rejectsWith(auth(), failed("400", body));
+      assert.ok(cause.message.endsWith(`: ${error}`), cause.message);
+    });
+  }
+
+  it("without a body has none in the cause", async (t) => {
     const { auth } = await oauth(t, (_, response) => reply(response, "", 503));
-    await rejectsWith(auth(), failed("503"));
+    await rejectsWith(auth(), oauthFailed("OAuth token request failed: 503", { body: undefined }));
   });
 
   it("counts even where its body has a token", async (t) => {
     const { auth } = await oauth(t, (_, response) => reply(response, GRANT, 500));
-    const message = /^Failed to authenticate via OAuth: OAuth token request failed: 500 \{/;
-    await rejectsWith(auth(), { ...NETWORK, message });
+    await rejectsWith(auth(), oauthFailed("OAuth token request failed: 500", { status: 500 }));
   });
 
   it("is quoted to 8,192 bytes, on a character's boundary", async (t) => {
     const { auth } = await oauth(t, (_, response) => reply(response, `x${"é".repeat(9_000)}`, 500));
-    await rejectsWith(auth(), failed(`500 x${"é".repeat(4_095)}…`));
+    await rejectsWith(auth(), failed("500", `x${"é".repeat(4_095)}…`));
   });
 
   it("is quoted as far as it came where it was cut short", async (t) => {
@@ -44,7 +55,7 @@ describe("an answer beyond 2xx", () => {
       await connection.write(cut);
       connection.end();
     });
-    await rejectsWith(oauthOf(url)(), failed("500 half of it"));
+    await rejectsWith(oauthOf(url)(), failed("500", "half of it"));
   });
 });
 
@@ -52,59 +63,58 @@ describe("an answer of 2xx that is not JSON", () => {
   for (const body of ["", "<html>Sign in</html>", "access_token=t&expires_in=60", "{", "NaN"]) {
     it(`is a failure: ${JSON.stringify(body)}`, async (t) => {
       const { auth } = await oauth(t, body);
-      await rejectsWith(auth(), NETWORK);
+      await rejectsWith(auth(), oauthFailed("the answer is not JSON", { body: undefined }));
     });
   }
 });
 
 // B48
 describe("an error told in a 200", () => {
-  /** The whole message for an answer. */
-  async function messageOf(/** @type {any} */ t, /** @type {object} */ body, config = {}) {
+  /** The error for an answer. */
+  async function errorOf(/** @type {any} */ t, /** @type {object} */ body, config = {}) {
     const { auth } = await oauth(t, body, config);
-    return (await rejectsWith(auth(), NETWORK)).message;
+    return rejectsWith(auth(), { ...NETWORK, cause: { status: 200, body: undefined, sent: true } });
   }
 
-  it("is told with its description", async (t) => {
-    const body = {
+  it("is told in the cause, with its description", async (t) => {
+    const { message, cause } = await errorOf(t, {
       error: "incorrect_client_credentials",
-      error_description: "The client_id is wrong",
-    };
-    const message = await messageOf(t, body);
-    assert.ok(message.startsWith(`Failed to authenticate via OAuth: ${MISSING}`), message);
-    assert.ok(message.includes(body.error) && message.includes(body.error_description), message);
+      error_description: "The client_id\r\nis wrong",
+    });
+    assert.equal(message, `Failed to authenticate via OAuth: ${MISSING}`);
+    const words = "incorrect_client_credentials: The client_id  is wrong";
+    assert.ok(cause.message.endsWith(`: ${words}`), cause.message);
   });
 
-  it("is told without one", async (t) => {
-    const message = await messageOf(t, { error: "invalid_client" });
-    assert.ok(message.includes(MISSING) && message.includes("invalid_client"), message);
+  it("is told in the message where it is registered", async (t) => {
+    const { message, cause } = await errorOf(t, { error: "invalid_client" });
+    assert.equal(message, `Failed to authenticate via OAuth: ${MISSING} (invalid_client)`);
+    assert.ok(cause.message.endsWith(": invalid_client"), cause.message);
   });
 
   for (const error of [null, 42, {}, ["x"], ""]) {
     it(`is not told where it is no text: ${JSON.stringify(error)}`, async (t) => {
-      const message = await messageOf(t, { error, error_description: error });
+      const { message, cause } = await errorOf(t, { error, error_description: error });
       assert.equal(message, `Failed to authenticate via OAuth: ${MISSING}`);
+      assert.match(cause.message, / bytes\)$/);
     });
   }
 
   it("is scrubbed of the client's secret, then cut", async (t) => {
     const body = { error: CANARY, error_description: `${CANARY} ${"x".repeat(20_000)}` };
-    const message = await messageOf(t, body, { clientSecret: CANARY });
-    assert.ok(message.includes("[redacted]"));
-    assert.ok(message.length < 9_000, `${message.length} characters`);
+    const { cause } = await errorOf(t, body, { clientSecret: CANARY });
+    assert.match(cause.message, /\): \[redacted\]: \[redacted\] x+…$/);
+    assert.ok(cause.message.length < 9_000, `${cause.message.length} characters`);
   });
 });
 
-describe("what a message quotes is scrubbed of", () => {
+describe("what a cause quotes is scrubbed of", () => {
   /** What a 400 with this text is quoted as, by a client whose secret is the canary. */
   async function quoted(/** @type {any} */ t, /** @type {string} */ text, tokenPath = "") {
     const server = await httpServer(t, (_, response) => reply(response, text, 400));
     const tokenUrl = server.url.replace("http://", `http://${tokenPath}`);
     const call = oauthOf(tokenUrl, { clientSecret: CANARY })();
-    const { message } = await rejectsWith(call, NETWORK);
-    return message.slice(
-      "Failed to authenticate via OAuth: OAuth token request failed: 400 ".length,
-    );
+    return (await rejectsWith(call, oauthFailed("OAuth token request failed: 400"))).cause.body;
   }
 
   for (const [name, spelt] of Object.entries(spellings(CANARY))) {
@@ -118,7 +128,7 @@ describe("what a message quotes is scrubbed of", () => {
       clientSecret: CANARY,
     });
     const sent = `grant_type=client_credentials&client_id=${CLIENT.clientId}`;
-    await rejectsWith(auth(), failed(`400 ${sent}&client_secret=[redacted]`));
+    await rejectsWith(auth(), failed("400", `${sent}&client_secret=[redacted]`));
   });
 
   for (const encoding of /** @type {const} */ (["base64", "base64url"])) {
@@ -138,9 +148,9 @@ describe("what a message quotes is scrubbed of", () => {
     const echo = (/** @type {any} */ _, /** @type {any} */ response) =>
       reply(response, "short, shorts", 400);
     const short = await oauth(t, echo, { clientSecret: "short" });
-    await rejectsWith(short.auth(), failed("400 short, shorts"));
+    await rejectsWith(short.auth(), failed("400", "short, shorts"));
     const longer = await oauth(t, echo, { clientSecret: "shorts" });
-    await rejectsWith(longer.auth(), failed("400 short, [redacted]"));
+    await rejectsWith(longer.auth(), failed("400", "short, [redacted]"));
   });
 
   it("a secret that the cut would have split", async (t) => {
@@ -157,22 +167,21 @@ describe("a clientSecret that ends in a line break", () => {
   for (const end of ["\n", "\r\n", "\r"]) {
     it(`(${JSON.stringify(end)}) is told where the client is refused, and not shown`, async (t) => {
       const { auth } = await oauth(t, refusal, { clientSecret: CANARY + end });
-      const { message } = await rejectsWith(auth(), NETWORK);
-      assert.ok(message.includes('OAuth token request failed: 401 {"error":"invalid_client"}'));
-      assert.match(message, /clientSecret ends in a line break/);
+      const reason = "401 invalid_client (clientSecret ends in a line break)";
+      await rejectsWith(auth(), failed(reason, '{"error":"invalid_client"}'));
     });
   }
 
   it("is not told where it does not", async (t) => {
     const { auth } = await oauth(t, refusal, { clientSecret: `\n${CANARY}` });
-    await rejectsWith(auth(), failed('401 {"error":"invalid_client"}'));
+    await rejectsWith(auth(), failed("401 invalid_client", '{"error":"invalid_client"}'));
   });
 
   it("is not told where the server is at fault", async (t) => {
     const busy = (/** @type {any} */ _, /** @type {any} */ response) =>
       reply(response, "busy", 503);
     const { auth } = await oauth(t, busy, { clientSecret: `${CANARY}\n` });
-    await rejectsWith(auth(), failed("503 busy"));
+    await rejectsWith(auth(), failed("503", "busy"));
   });
 });
 
@@ -264,7 +273,7 @@ describe("a token request", () => {
 
   it("is not repeated after an answer, whatever it says", async (t) => {
     const { auth, server } = await oauth(t, (_, response) => reply(response, "busy", 503));
-    await rejectsWith(auth(), failed("503 busy"));
+    await rejectsWith(auth(), failed("503", "busy"));
     assert.equal(server.requests.length, 1);
   });
 });

@@ -109,7 +109,7 @@ describe("a failed fetch", () => {
     assert.equal(new Set(errors).size, 1_000);
     assert.equal(new Set(errors.map((error) => error.cause)).size, 1_000);
     for (const error of errors) {
-      await rejectsWith(Promise.reject(error), oauthFailed("OAuth token request failed: 503 busy"));
+      await rejectsWith(Promise.reject(error), oauthFailed("OAuth token request failed: 503"));
     }
   });
 

@@ -137,7 +137,7 @@ for (const name of BACKENDS) {
           const env = { BACKEND_URL, .../** @type {any} */ (asGateway) };
           const { status: answered, body } = await buy(await started(t, "standalone-gateway", env));
           assert.deepEqual([answered, body.code], [502, "TOKEN_ISSUE_FAILED"]);
-          assert.match(body.message, new RegExp(`^Backend failed to issue token: ${status} `));
+          assert.equal(body.message, `Backend failed to issue token: ${status}`);
         }),
       );
     });
@@ -206,14 +206,14 @@ describe("the gateway's engine", () => {
     assert.equal(new Set(keys).size, 1);
   });
 
-  it("answers what the backend said at last", async (t) => {
+  it("answers the status that the backend answered at last", async (t) => {
     const { backend, gateway } = await gatewayOf(t, (_, response) => reply(response, "no", 500));
     assert.deepEqual(await buy(gateway), {
       status: 502,
       body: {
         type: "Error",
         code: "TOKEN_ISSUE_FAILED",
-        message: "Backend failed to issue token: 500 no",
+        message: "Backend failed to issue token: 500",
       },
     });
     assert.equal(backend.requests.length, 3);

@@ -4,23 +4,8 @@
  * B40), and names that move (B25). In a network and files of their own.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { evaluation, ROOT, run } from "../support/process.mjs";
-
-// In which port 53 of 127.0.0.1 takes everything and says nothing.
-const ISOLATED = `
-  ip link set lo up && mount --bind "$1/resolv.conf" /etc/resolv.conf &&
-  mount --bind "$1/hosts" /etc/hosts && shift && exec "$@"`;
-// As root, or as one who may be root of his own.
-const unshare = ["-mn", "-rmn"].find(
-  (flags) => spawnSync("unshare", [flags, "ip", "link", "set", "lo", "up"]).status === 0,
-);
-// On a machine of CI a test that cannot run fails.
-const skip = unshare || process.env.CI ? false : "unshare and ip are not allowed here";
+import { describe, it } from "node:test";
+import { inOwnNetwork, skip } from "./support/own-network.mjs";
 
 const SOURCE = `
   import { createSocket } from "node:dgram";
@@ -41,25 +26,10 @@ const SOURCE = `
     process.stdout.write(JSON.stringify({ ...result, at: Date.now() }));
 `;
 
-/** @type {string} */
-let folder;
-
-before(() => {
-  folder = mkdtempSync(join(tmpdir(), "key0-dns-"));
-  writeFileSync(join(folder, "resolv.conf"), "nameserver 127.0.0.1\noptions timeout:30\n");
-  writeFileSync(join(folder, "hosts"), "127.0.0.1 localhost\n");
-});
-
-after(() => rmSync(folder, { recursive: true }));
-
 /** What the script says, and how long after that its process ended. @param {string} source */
 async function said(source) {
-  const argv = [unshare ?? "-mn", "sh", "-c", ISOLATED, "sh", folder];
-  const node = [process.execPath, ...evaluation(SOURCE + source)];
-  const ended = await run("unshare", [...argv, ...node], { cwd: ROOT });
-  const end = Date.now();
-  assert.deepEqual([ended.code, ended.signal, ended.stderr], [0, null, ""]);
-  const { at, ...result } = JSON.parse(ended.stdout);
+  const resolvConf = "nameserver 127.0.0.1\noptions timeout:30\n";
+  const { at, end, ...result } = await inOwnNetwork(SOURCE + source, { resolvConf });
   return { ...result, exit: end - at };
 }
 

@@ -50,7 +50,7 @@ describe("an answer that is cut", () => {
         for (cut = 1; cut < whole.length; cut += 1) {
           const before = server.requests.length;
           const error = await rejection(call(server.url));
-          assert.match(error.message, /cannot read the answer of |no answer from /, `${cut} bytes`);
+          assert.match(error.cause.message, /^(reading|waiting for) the answer/, `${cut} bytes`);
           assert.equal(error.cause.sent, true);
           assert.equal(server.requests.length - before, 1, `${cut} bytes: written once`);
         }
@@ -86,7 +86,9 @@ describe("an answer of the wrong length", () => {
       await connection.write(ISSUER.good);
       connection.end();
     });
-    assert.match(error.message, new RegExp(`^Network error: cannot read .* ${server.origin}: `));
+    const closed = "connection closed too early (ECONNRESET)";
+    assert.equal(error.message, `Network error: ${closed}`);
+    assert.equal(error.cause.message, `reading the answer of ${server.origin}: ${closed}`);
   });
 
   for (const length of ["-1", "13, 14", "1e1", "0x0d", "99999999999999999999999", ""]) {
@@ -130,8 +132,8 @@ describe("a head that is too large", () => {
   const heads = {
     "100,000 headers": `${"X-A: 1\r\n".repeat(100_000)}`,
     "a header of 1 MB": `X-A: ${"x".repeat(1e6)}\r\n`,
-    "2,001 headers": `${"X-A: 1\r\n".repeat(2_001)}`,
-    "a name of 70,000 bytes": `${"X".repeat(70_000)}: 1\r\n`,
+    "a name of 1 MB": `${"X".repeat(1e6)}: 1\r\n`,
+    "2,000 headers that are read": `${"Keep-Alive: 1\r\n".repeat(2_000)}`,
   };
   for (const [what, lines] of Object.entries(heads)) {
     it(`with ${what} is an error, and the next call is right`, async (t) => {
@@ -139,7 +141,7 @@ describe("a head that is too large", () => {
         await connection.write(`HTTP/1.1 200 OK\r\n${lines}Content-Length: 13\r\n\r\n`);
         await connection.write(ISSUER.good);
       });
-      assert.match(error.message, /^Network error: cannot read the answer of /);
+      assert.match(error.cause.message, /^reading the answer of /);
       assert.equal(error.cause.sent, true);
     });
   }
@@ -192,7 +194,7 @@ it("a refusal that comes while a large body is still being sent is that answer",
   });
   const issue = createRemoteTokenIssuer({ url: server.url });
   const large = { ...PAYMENT, blob: "x".repeat(8e6) };
-  const expected = issueFailed("Backend failed to issue token: 413 too large", { status: 413 });
+  const expected = issueFailed("Backend failed to issue token: 413", { status: 413 });
   for (let i = 0; i < 2; i += 1) await rejectsWith(issue(large), expected);
   assert.equal(server.connections.length, 2);
 });
@@ -211,12 +213,18 @@ it("a connection whose body is still being sent carries no other request", async
 });
 
 describe("memory", () => {
+  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN } = zlib.constants;
+  const WIDE = { [BROTLI_PARAM_QUALITY]: 2, [BROTLI_PARAM_LGWIN]: 24 };
   const head = (/** @type {string} */ lines) =>
     Buffer.from(`HTTP/1.1 200 OK\r\n${lines}Content-Length: 13\r\n\r\n${ISSUER.good}`);
   /** @type {Record<string, () => Buffer | Promise<Buffer>>} */
   const answers = {
     "1 GB in 1 MB of gzip": async () =>
-      answer(await bomb(), { headers: ["Content-Encoding: gzip"] }),
+      answer(await bomb(zlib.createGzip({ level: 9 })), { headers: ["Content-Encoding: gzip"] }),
+    "1 GB in 1 KB of br, its window 16 MiB": async () =>
+      answer(await bomb(zlib.createBrotliCompress({ params: WIDE })), {
+        headers: ["Content-Encoding: br"],
+      }),
     "20 MB as they are": () => answer(Buffer.alloc(20e6, 0x20)),
     "100,000 headers": () => head("X-A: 1\r\n".repeat(100_000)),
     "a header of 1 MB": () => head(`X-A: ${"x".repeat(1e6)}\r\n`),
@@ -242,7 +250,7 @@ describe("memory", () => {
         const before = process.memoryUsage().rss;
         let most = before;
         const watch = setInterval(() => { most = Math.max(most, process.memoryUsage().rss); }, 5);
-        const calls = Array.from({ length: 20 }, () => bad({}).catch(({ message }) => message));
+        const calls = Array.from({ length: 20 }, () => bad({}).catch(({ cause }) => cause.message));
         const messages = [...new Set(await Promise.all(calls))];
         const next = await Promise.all(Array.from({ length: 20 }, () => good({})));
         clearInterval(watch);
@@ -252,17 +260,21 @@ describe("memory", () => {
       );
       t.diagnostic(`${grown.toFixed(1)} MiB more at the most`);
       assert.equal(messages.length, 1);
-      assert.match(messages[0], /^Network error: cannot read the answer of /);
+      assert.match(messages[0], /^reading the answer of /);
       assert.equal(next, "t".repeat(20));
-      assert.ok(grown < 60, `${grown} MiB`);
+      // 1 MiB each as it came, and 1 MiB decoded.
+      assert.ok(grown < 80, `${grown} MiB`);
     });
   }
 });
 
-/** 1 GiB of zeros in gzip, a part at a time: this process is not the one to be filled. */
-async function bomb() {
-  const gzip = zlib.createGzip({ level: 9 });
+/**
+ * 1 GiB of zeros, coded a part at a time: this process is not the one to be filled.
+ *
+ * @param {import("node:stream").Transform} coder
+ */
+async function bomb(coder) {
   const zeros = Buffer.alloc(2 ** 20);
-  Readable.from(Array.from({ length: 1_024 }, () => zeros)).pipe(gzip);
-  return Buffer.concat(await gzip.toArray());
+  Readable.from(Array.from({ length: 1_024 }, () => zeros)).pipe(coder);
+  return Buffer.concat(await coder.toArray());
 }

@@ -10,7 +10,8 @@ import {
   signedJwtAuth,
   validateKey0Token,
 } from "../../index.mjs";
-import { issueFailed, rejectsWith } from "../support/errors.mjs";
+import { rejectsWith } from "../support/errors.mjs";
+import { ISSUER } from "../support/exchanges.mjs";
 import { RSA, RSA_PUBLIC } from "../support/keys.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { SECRET } from "../support/tokens.mjs";
@@ -18,6 +19,7 @@ import { FRAMEWORKS } from "./support/backends.mjs";
 import { oidcProvider } from "./support/oidc-provider.mjs";
 
 const AUDIENCE = "https://seller.example";
+const refused = ISSUER.refused(401, "Unauthorized");
 // B38: what is in Latin-1 goes out in Latin-1.
 const SHARED_SECRET = "gehälter&pässwörter";
 
@@ -138,8 +140,7 @@ for (const [framework, serve] of Object.entries(FRAMEWORKS)) {
         it(`with ${name} refuses one ${impostor}`, async () => {
           arrived.length = 0;
           const call = createRemoteTokenIssuer({ url, auth: theirs })(PAYMENT);
-          const message = "Backend failed to issue token: 401 Unauthorized";
-          await rejectsWith(call, issueFailed(message, { status: 401, sent: true }));
+          await rejectsWith(call, refused);
           assert.deepEqual(arrived, []);
         });
       }
@@ -166,9 +167,8 @@ for (const [framework, serve] of Object.entries(FRAMEWORKS)) {
       const auth = signedJwtAuth(other, AUDIENCE);
       const impostor = createRemoteTokenIssuer({ url, auth });
       const calls = Array.from({ length: 100 }, () => impostor(PAYMENT));
-      const message = "Backend failed to issue token: 401 Unauthorized";
       for (const call of calls) call.catch(() => {});
-      for (const call of calls) await rejectsWith(call, issueFailed(message, { status: 401 }));
+      for (const call of calls) await rejectsWith(call, refused);
       await createRemoteTokenIssuer({ url, auth: signedJwtAuth(HS256, AUDIENCE) })(PAYMENT);
       assert.deepEqual(arrived, [PAYMENT]);
     });

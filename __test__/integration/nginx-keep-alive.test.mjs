@@ -4,12 +4,15 @@
  * counted at the backend.
  */
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { setTimeout as after } from "node:timers/promises";
 import { createRemoteTokenIssuer, Key0Error } from "../../index.mjs";
 import { PAYMENT } from "../support/payment.mjs";
+import { needing } from "../support/programs.mjs";
 import { httpServer, reply } from "../support/server.mjs";
 import { nginx } from "./support/nginx.mjs";
+
+const it = needing("nginx", "python3");
 
 /**
  * A backend behind nginx that gives each payment its challenge as the token.

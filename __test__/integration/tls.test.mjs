@@ -5,15 +5,19 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { issueFailed, rejectsWith } from "../support/errors.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { jsonOf } from "../support/process.mjs";
+import { needing } from "../support/programs.mjs";
 import { httpServer } from "../support/server.mjs";
 import { authority } from "../support/tls.mjs";
 import { python } from "./support/child.mjs";
 import { nginx, page } from "./support/nginx.mjs";
+
+const it = needing("nginx", "openssl", "python3");
+const itWithoutCertificate = needing("nginx", "python3");
 
 /** Prints what became of one URL by each exchange, and by `fetch`. */
 const CALLS = `
@@ -65,7 +69,7 @@ async function secured(t, identity, directives) {
      */
     async isRefused(code, words, env) {
       const outcome = await jsonOf(CALLS, { args: [url], env });
-      const reason = `cannot connect to ${origin}: ${code}, ${words}`;
+      const reason = `${words} (${code})`;
       assert.deepEqual(outcome.issuer, { message: `Network error: ${reason}`, code, sent: false });
       const message = `Failed to authenticate via OAuth: ${reason}`;
       assert.deepEqual(outcome.oauth, { message, code, sent: false });
@@ -142,14 +146,13 @@ describe("a self-signed certificate", { concurrency: 2 }, () => {
 });
 
 describe("a URL with the wrong scheme", { concurrency: 2 }, () => {
-  it("https for a server that speaks http fails, nothing sent", async (t) => {
+  itWithoutCertificate("https for a server that speaks http fails, nothing sent", async (t) => {
     const backend = await httpServer(t, ANSWER);
-    const { url, origin } = await nginx(t, backend.origin);
-    const secure = (/** @type {string} */ of) => of.replace("http:", "https:");
-    const { issuer, fetch } = await jsonOf(CALLS, { args: [secure(url)] });
+    const { url } = await nginx(t, backend.origin);
+    const args = [url.replace("http:", "https:")];
+    const { issuer, fetch } = await jsonOf(CALLS, { args });
     const code = "ERR_SSL_WRONG_VERSION_NUMBER";
-    const words = "received corrupt message of type InvalidContentType";
-    const message = `Network error: cannot connect to ${secure(origin)}: ${code}, ${words}`;
+    const message = `Network error: wrong version number (${code})`;
     assert.deepEqual(issuer, { message, code, sent: false });
     if (IS_NODE) assert.equal(fetch.code, code);
     assert.equal(backend.requests.length, 0);
@@ -161,9 +164,9 @@ describe("a URL with the wrong scheme", { concurrency: 2 }, () => {
     const html = page("400 The plain HTTP request was sent to HTTPS port", "400 Bad Request", [
       "<center>The plain HTTP request was sent to HTTPS port</center>",
     ]);
-    const message = `Backend failed to issue token: 400 ${html}`;
+    const cause = { status: 400, body: html, sent: true };
     const call = createRemoteTokenIssuer({ url })(PAYMENT);
-    await rejectsWith(call, issueFailed(message, { status: 400, sent: true }));
+    await rejectsWith(call, issueFailed("Backend failed to issue token: 400", cause));
   });
 
   // Where a proxy ends TLS, FastAPI redirects to the scheme that it sees itself.
@@ -174,8 +177,7 @@ describe("a URL with the wrong scheme", { concurrency: 2 }, () => {
     const { origin } = await nginx(t, backend, "", ca.issue());
     const args = [`${origin}/starlette`];
     const { issuer } = await jsonOf(CALLS, { args, env: { NODE_EXTRA_CA_CERTS: ca.file } });
-    const to = origin.replace("https:", "http:");
-    assert.equal(issuer.message, `Network error: redirected to ${to}, which is another origin`);
+    assert.equal(issuer.message, "Network error: redirected to another origin");
     /** @type {{ path: string }[]} */
     const seen = /** @type {any} */ (await (await fetch(`${backend}/seen`)).json());
     assert.ok(seen.length > 0 && seen.every(({ path }) => path === "/starlette"));

@@ -62,7 +62,7 @@ describe("the README's programs", () => {
       const call = (audience, key) => createRemoteTokenIssuer({
         url,
         auth: signedJwtAuth(key, audience),
-      })(params).then(({ token }) => token, ({ message }) => message);
+      })(params).then(({ token }) => token, ({ message, cause }) => message + "; " + cause.body);
       const other = new AccessTokenIssuer("x".repeat(32));
       console.log(await call("https://backend.example", issuer));
       console.log(await call("https://other.example", issuer));
@@ -72,8 +72,8 @@ describe("the README's programs", () => {
     assert.equal(stderr, "");
     assert.deepEqual(stdout.split("\n"), [
       "key-1",
-      "Backend failed to issue token: 403 for another service or audience",
-      "Backend failed to issue token: 401 Invalid token signature",
+      "Backend failed to issue token: 403; for another service or audience",
+      "Backend failed to issue token: 401; Invalid token signature",
       "",
     ]);
   });

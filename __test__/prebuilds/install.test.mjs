@@ -26,7 +26,9 @@ const tarball = (platform) => join(DIST, `key0ai-native-${platform}-${version}.t
 
 /** Why a platform's tests do not run here. @param {string} platform */
 const unless = (platform) => ({
-  skip: existsSync(tarball(platform)) ? false : `no dist/ tarball: npm run prebuild, pack:all`,
+  skip: existsSync(tarball(platform))
+    ? false
+    : `no dist/ tarball: npm run build:platform, pack:all`,
   timeout: 300_000,
 });
 

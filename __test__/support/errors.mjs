@@ -24,12 +24,22 @@ export async function rejection(promise) {
 }
 
 /**
+ * @typedef {object} Cause
+ * @property {string | RegExp} [message]
+ * @property {string | RegExp} [code]
+ * @property {string} [syscall]
+ * @property {string} [hostname]
+ * @property {string} [address]
+ * @property {number} [port]
+ * @property {number} [status]
+ * @property {string | RegExp} [body]
+ * @property {boolean} [sent]
+ *
  * @typedef {object} Expected
  * @property {string} code
  * @property {number} httpStatus
  * @property {string | RegExp} message A string is the whole sentence; a pattern should be anchored.
- * @property {{ code?: string | RegExp, status?: number, sent?: boolean }} [cause] Facts that the
- *   cause has; one given as `undefined` it must not have.
+ * @property {Cause} [cause] Facts that the cause has; one given as `undefined` it must not have.
  */
 
 /**

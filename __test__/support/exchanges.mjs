@@ -12,8 +12,8 @@ import { PAYMENT } from "./payment.mjs";
  * @property {unknown} gives What a call gives for that answer.
  * @property {(reason: string) => import("./errors.mjs").Expected} fails By the network, with this
  *   reason.
- * @property {(body: string) => import("./errors.mjs").Expected} refused By a status, with this
- *   status and body.
+ * @property {(status: number, body?: string) => import("./errors.mjs").Expected} refused By a
+ *   status, which the message has, and a body, which the cause has.
  */
 
 /** @type {Exchange} */
@@ -23,7 +23,8 @@ export const ISSUER = {
   call: (url) => createRemoteTokenIssuer({ url, secret: CANARY })(PAYMENT),
   gives: { token: "t", tokenType: "Bearer" },
   fails: (reason) => issueFailed(`Network error: ${reason}`),
-  refused: (body) => issueFailed(`Backend failed to issue token: ${body}`),
+  refused: (status, body) =>
+    issueFailed(`Backend failed to issue token: ${status}`, { status, body, sent: true }),
 };
 
 /** @type {Exchange} */
@@ -34,7 +35,8 @@ export const OAUTH = {
     oauthClientCredentialsAuth({ tokenUrl: url, clientId: "id", clientSecret: CANARY })(),
   gives: { Authorization: "Bearer t" },
   fails: (reason) => oauthFailed(reason),
-  refused: (body) => oauthFailed(`OAuth token request failed: ${body}`),
+  refused: (status, body) =>
+    oauthFailed(`OAuth token request failed: ${status}`, { status, body, sent: true }),
 };
 
 export const EXCHANGES = [ISSUER, OAUTH];
@@ -43,8 +45,9 @@ export const EXCHANGES = [ISSUER, OAUTH];
  * `INTERNAL_ERROR`, 500, with the sentence that every failure of the OAuth strategy begins with.
  *
  * @param {string} reason
+ * @param {import("./errors.mjs").Expected["cause"]} [cause]
  */
-export function oauthFailed(reason) {
+export function oauthFailed(reason, cause) {
   const message = `Failed to authenticate via OAuth: ${reason}`;
-  return { code: "INTERNAL_ERROR", httpStatus: 500, message };
+  return { code: "INTERNAL_ERROR", httpStatus: 500, message, cause };
 }

@@ -1,10 +1,7 @@
 // @ts-check
 /** Keys as users have them, right and wrong ones, made by `node:crypto`; each made once. */
-import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 
 const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const ec = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
@@ -41,17 +38,8 @@ export const ENCRYPTED = String(
   privateKey.export({ format: "pem", type: "pkcs8", cipher: "aes-256-cbc", passphrase: "p" }),
 );
 
-/** A certificate of {@link RSA}. */
-export const CERTIFICATE = certificate();
-
-function certificate() {
-  const folder = mkdtempSync(join(tmpdir(), "key0-cert-"));
-  try {
-    writeFileSync(join(folder, "key.pem"), RSA.pkcs8);
-    const args = ["req", "-x509", "-key", "key.pem", "-subj", "/CN=key0", "-out", "cert.pem"];
-    execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
-    return readFileSync(join(folder, "cert.pem"), "utf8");
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
+/** A certificate of an RSA key. */
+export const CERTIFICATE = readFileSync(
+  new URL("../../tests/fixtures/certificate.pem", import.meta.url),
+  "utf8",
+);

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
+import tls from "node:tls";
 
 /**
  * @typedef {object} Seen One request, as it arrived.
@@ -115,18 +116,23 @@ export class Connection {
   /** @type {Set<() => void>} */
   #waiting = new Set();
 
+  #tcp;
+
   /**
    * @param {net.Socket} socket
    * @param {number} number
    * @param {(request: Seen) => void} record
+   * @param {net.Socket} [tcp] What is below `socket`, where that is TLS.
    */
-  constructor(socket, number, record) {
+  constructor(socket, number, record, tcp = socket) {
     this.socket = socket;
+    this.#tcp = tcp;
     /** The first connection is 1. */
     this.number = number;
     /** @type {Promise<void>} Resolved when the connection is gone. */
     this.closed = new Promise((resolve) => socket.once("close", () => resolve()));
     socket.on("error", () => {});
+    tcp.on("error", () => {});
     socket.on("data", (bytes) => {
       this.received += bytes.length;
       this.#buffer = Buffer.concat([this.#buffer, bytes]);
@@ -167,9 +173,14 @@ export class Connection {
     this.socket.end();
   }
 
+  /** Closes TCP in good order, and TLS not at all. */
+  cut() {
+    this.#tcp.end();
+  }
+
   /** Closes with RST. */
   reset() {
-    this.socket.resetAndDestroy();
+    this.#tcp.resetAndDestroy();
   }
 
   /** @param {(request: Seen) => void} record */
@@ -219,14 +230,16 @@ export class Connection {
  */
 
 /**
- * A TCP server whose answers are written by hand. `script` runs once for each connection; bytes in
- * its place answer each request of each connection. Requests are counted whatever the script does.
+ * A TCP or TLS server whose answers are written by hand. `script` runs once for each connection;
+ * bytes in its place answer each request of each connection. Requests are counted whatever the
+ * script does.
  *
  * @param {Test} t
  * @param {string | Buffer | ((connection: Connection) => unknown)} script
+ * @param {tls.SecureContextOptions} [secure] For TLS.
  * @returns {Promise<RawServer>}
  */
-export async function rawServer(t, script) {
+export async function rawServer(t, script, secure) {
   /** @type {Seen[]} */
   const requests = [];
   /** @type {Connection[]} */
@@ -234,8 +247,11 @@ export async function rawServer(t, script) {
   /** @type {unknown[]} */
   const failures = [];
   const run = typeof script === "function" ? script : answerEach(script);
-  const server = net.createServer({ noDelay: true }, async (socket) => {
-    const connection = new Connection(socket, connections.length + 1, (r) => requests.push(r));
+  const secureContext = secure && tls.createSecureContext(secure);
+  const server = net.createServer({ noDelay: true }, async (tcp) => {
+    const socket = secureContext ? new tls.TLSSocket(tcp, { isServer: true, secureContext }) : tcp;
+    const number = connections.length + 1;
+    const connection = new Connection(socket, number, (r) => requests.push(r), tcp);
     connections.push(connection);
     try {
       await run(connection);
@@ -250,7 +266,7 @@ export async function rawServer(t, script) {
     server.close();
     if (failures.length > 0) throw failures[0];
   });
-  const origin = `http://127.0.0.1:${port}`;
+  const origin = `${secure ? "https" : "http"}://127.0.0.1:${port}`;
   return { origin, url: `${origin}/issue`, port, requests, connections };
 }
 

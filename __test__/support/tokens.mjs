@@ -31,7 +31,16 @@ export function hs256(
   payload,
   { header = { alg: "HS256" }, secret = SECRET, hash = "sha256" } = {},
 ) {
-  const signed = `${encode(header)}.${encode(payload)}`;
+  return hs256Of(`${encode(header)}.${encode(payload)}`, { secret, hash });
+}
+
+/**
+ * A text and its signature.
+ *
+ * @param {string} signed
+ * @param {{ secret?: string | Buffer, hash?: string }} [options]
+ */
+export function hs256Of(signed, { secret = SECRET, hash = "sha256" } = {}) {
   return `${signed}.${createHmac(hash, secret).update(signed).digest("base64url")}`;
 }
 

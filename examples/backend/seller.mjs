@@ -18,6 +18,9 @@ const LIFETIME_SECONDS = 3_600;
 /** What was issued, by challenge. A real backend keeps it where all its processes look. */
 const issued = new Map();
 
+/** The code of errors that are no caller's fault. */
+const OURS = "ERR_KEY0_CONFIG";
+
 /**
  * By `AUTH`, the strategy that Key0 was given: how to know that the caller is Key0, and means this
  * backend.
@@ -55,7 +58,10 @@ const CHECKS = {
       // RFC 7662: the OAuth server says whether it is one of its tokens, whose, and what for.
       const body = new URLSearchParams({ token });
       const answer = await fetch(url, { method: "POST", headers, body }).catch(() => undefined);
-      if (!answer?.ok) throw new Error(`the OAuth server is not usable: ${answer?.status}`);
+      if (!answer?.ok) {
+        const error = new Error(`the OAuth server is not usable: ${answer?.status}`);
+        throw Object.assign(error, { code: OURS });
+      }
       const { active, client_id, scope = "" } = /** @type {any} */ (await answer.json());
       if (active !== true) throw new Error("Invalid token");
       return client_id === key0 && scope.split(" ").includes("credentials:issue");
@@ -112,9 +118,8 @@ export async function open(header, id) {
 }
 
 /** A caller's fault is 401; ours, a key that cannot be used, is 500. @param {any} error */
-function refused({ message }) {
-  const isOurs = /requires|is not usable/.test(message);
-  return { status: isOurs ? 500 : 401, body: { error: message } };
+function refused({ code, message }) {
+  return { status: code === OURS ? 500 : 401, body: { error: message } };
 }
 
 /** In constant time, whatever the lengths. @param {string} given @param {string} expected */

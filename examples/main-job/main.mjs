@@ -115,7 +115,7 @@ async function eachStrategy() {
     if (refusal)
       assert.match(
         refusal.error.message,
-        / 401 /,
+        / 401$/,
         `${name}'s impostor got: ${refusal.error.message}`,
       );
     rows.push([name, header, masked(result.token), refusal ? "refused" : "–", milliseconds(ms)]);
@@ -125,16 +125,11 @@ async function eachStrategy() {
 }
 
 async function misbehavingBackends() {
-  const moved = `Network error: redirected to ${elsewhere.origin}, which is another origin`;
+  const moved = "Network error: redirected to another origin";
   const cases = [
     {
       what: "fails",
-      expected: [
-        "fails",
-        "TOKEN_ISSUE_FAILED",
-        502,
-        "Backend failed to issue token: 500 no keys left",
-      ],
+      expected: ["fails", "TOKEN_ISSUE_FAILED", 502, "Backend failed to issue token: 500"],
     },
     {
       what: "hangs",

@@ -5,7 +5,7 @@ use std::future::Future;
 use uuid::Uuid;
 
 use crate::{
-    access_token_issuer::AccessTokenIssuer,
+    access_token_issuer::{AccessTokenIssuer, SignError},
     error::{ArgumentError, Key0Error},
     now::Now,
     secret::Secret,
@@ -50,16 +50,15 @@ impl Claims {
     ///
     /// # Errors
     /// Where the system has no random bytes.
-    pub fn json(&self) -> Result<String, ArgumentError> {
+    pub fn json(&self) -> Result<String, SignError> {
         self.members().map(|members| format!("{{{members}}}"))
     }
 
     /// What stands between the braces.
-    fn members(&self) -> Result<String, ArgumentError> {
+    fn members(&self) -> Result<String, SignError> {
         let mut random = [0; 16];
         // AWS-LC's generator, which asks the kernel once and not at every token.
-        aws_lc_rs::rand::fill(&mut random)
-            .map_err(|_| ArgumentError::of_type("jti", "needs random bytes, and there are none"))?;
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| SignError::NoRandomness)?;
         let mut buffer = Uuid::encode_buffer();
         let jti = uuid::Builder::from_random_bytes(random).into_uuid();
         let jti = jti.hyphenated().encode_lower(&mut buffer);
@@ -105,10 +104,10 @@ impl SignedJwt {
         }
     }
 
-    fn signed(&self, now: Now) -> Result<Secret, ArgumentError> {
+    fn signed(&self, now: Now) -> Result<Secret, SignError> {
         let Claims { ttl_seconds, .. } = self.claims;
         let token = self.issuer.sign_members(&self.claims.members()?, ttl_seconds, now)?;
-        bearer(token.expose()).map(Secret::from)
+        Ok(bearer(token.expose())?.into())
     }
 }
 

@@ -1,103 +1,64 @@
 //! The driver of an exchange: each request over a connection, each answer read and bounded.
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    future::poll_fn,
-    pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
-use http_body::{Body, Frame, SizeHint};
-use hyper::{Uri, body::Incoming};
-use hyper_util::client::legacy::connect::HttpConnector;
-use tokio::{select, sync::OnceCell, task::yield_now, time::timeout};
-use url::{Position, Url};
+use http::{HeaderValue, Method, header};
+use tokio::{select, task::yield_now, time::timeout};
 
 use super::{
-    Exchange, Fault, Reply, Request, Step,
-    connection::Connection,
-    origin,
-    pool::{self, Pool, Route},
+    Exchange, Fault, Reply, Request, Sent, Step, Target,
+    body::OneFrame,
+    connection::{Connection, OpenFailed},
+    keep_alive,
+    pool::{Pool, Turn, Waiting},
     reply,
-    resolver::SystemResolver,
-    tls::{self, TlsEnvironment},
+    resolver::Resolver,
+    tls::{SharedConfig, TlsEnvironment},
 };
-use crate::{fault_injection, lock::lock};
+use crate::fault_injection;
 
-/// Connections to all origins. Clones share them; each call names the environment that made it.
+/// Connections to all origins, made for one TLS environment, so that none that was made without
+/// verification serves a call that asks for it. Clones share them.
 #[derive(Clone)]
-pub struct Client {
-    shared: Arc<Shared>,
-    environment: Arc<TlsEnvironment>,
-}
+pub struct Client(Arc<Shared>);
 
 struct Shared {
-    connector: HttpConnector<SystemResolver>,
-    idle: Pool<Connection>,
-    tls: Mutex<HashMap<Arc<TlsEnvironment>, TlsConfig>>,
-    warnings: Mutex<Vec<String>>,
-}
-
-/// Read at the first call that needs it.
-type TlsConfig = Arc<OnceCell<Arc<rustls::ClientConfig>>>;
-
-/// Whether a byte of a call's requests may have left.
-#[derive(Clone, Debug, Default)]
-pub struct Sent(Arc<AtomicBool>);
-
-impl Sent {
-    /// False only while it is certain that none did.
-    #[must_use]
-    pub fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    fn set(&self) {
-        self.0.store(true, Ordering::Release);
-    }
+    environment: TlsEnvironment,
+    tls: SharedConfig,
+    resolver: Resolver,
+    pool: Pool<Connection, OpenFailed>,
 }
 
 impl Client {
     /// A client without connections.
     #[must_use]
-    pub fn new() -> Self {
-        let mut connector = HttpConnector::new_with_resolver(SystemResolver::default());
-        // Also for https: what it gives is TCP.
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        let shared = Shared {
-            connector,
-            idle: Pool::default(),
-            tls: Mutex::default(),
-            warnings: Mutex::default(),
-        };
-        Self { shared: Arc::new(shared), environment: Arc::default() }
+    pub fn new(environment: TlsEnvironment, resolver: Resolver) -> Self {
+        let (tls, pool) = (SharedConfig::default(), Pool::default());
+        Self(Arc::new(Shared { environment, tls, resolver, pool }))
     }
 
-    /// The same connections for a call made in `environment`.
+    /// The environment that its connections are made for.
     #[must_use]
-    pub fn for_environment(&self, environment: TlsEnvironment) -> Self {
-        Self { shared: self.shared.clone(), environment: Arc::new(environment) }
+    pub fn environment(&self) -> &TlsEnvironment {
+        &self.0.environment
+    }
+
+    /// Begins to read the certificates that TLS trusts, which takes tens of milliseconds.
+    pub fn prepare_tls(&self) {
+        self.0.tls.begin(&self.0.environment);
     }
 
     /// What there is to warn of, each once.
     #[must_use]
     pub fn take_warnings(&self) -> Vec<String> {
-        std::mem::take(&mut lock(&self.shared.warnings))
+        self.0.tls.take_warnings()
     }
 
     /// Drives `exchange` to its end.
     pub async fn drive<E: Exchange>(&self, exchange: &mut E, sent: &Sent) -> E::Output {
         let mut request = exchange.begin();
         loop {
+            sent.begin();
             match exchange.answered(self.send(request, sent).await) {
                 Step::Send(next) => request = *next,
                 Step::Done(output) => return output,
@@ -107,255 +68,125 @@ impl Client {
 
     /// Writes `request` once and reads its answer, bounded.
     async fn send(&self, request: Request, sent: &Sent) -> Result<Reply, Fault> {
-        let url = request.url.clone();
-        let route = Route {
-            environment: (url.scheme() == "https").then(|| self.environment.clone()),
-            origin: origin(&url),
-        };
-        let mut request = to_hyper(request, sent.clone())
-            .map_err(|error| Fault::connecting(&error, &route.origin, sent.get()))?;
+        let target = request.target.clone();
+        let origin = target.origin();
+        let mut request = to_hyper(request, sent.clone());
         loop {
-            let (mut connection, reused) = self.connection(&url, &route, sent).await?;
+            let (mut connection, is_new) = self
+                .connection(&target)
+                .await
+                .map_err(|failed| failed.into_fault(origin, sent.get()))?;
             fault_injection::point("http");
             let mut error = match connection.send(request).await {
-                Ok(response) => return Ok(self.receive(response, route, connection).await),
+                Ok(response) => {
+                    let limit = keep_alive::idle_limit(response.version(), response.headers());
+                    let (reply, whole) = reply::read(response, origin).await;
+                    if let Some(limit) = limit.filter(|_| whole) {
+                        let made = connection.made();
+                        self.0.pool.put(origin, connection, made, limit);
+                    }
+                    return Ok(reply);
+                }
                 Err(error) => error,
             };
             match error.take_message() {
                 // Closed meanwhile: it was handed back, and not a byte of it has left.
-                Some(unsent) if reused => request = unsent,
+                Some(unsent) if !is_new => request = unsent,
                 _ if connection.is_answering() => {
-                    return Err(Fault::inside_answer(error.error(), &route.origin));
+                    return Err(Fault::inside_answer(error.error(), origin));
                 }
-                _ => return Err(Fault::before_answer(error.error(), &route.origin, sent.get())),
+                _ => return Err(Fault::before_answer(error.error(), origin, sent.get())),
             }
         }
     }
 
-    /// A connection for one request, and whether it has carried others.
-    async fn connection(
-        &self,
-        url: &Url,
-        route: &Route,
-        sent: &Sent,
-    ) -> Result<(Connection, bool), Fault> {
-        if let Some(connection) = self.idle(route).await {
-            return Ok((connection, true));
-        }
-        // What is begun here and not used is closed: a server that shuts down would wait for it.
-        select! {
-            connection = self.freed(route) => Ok((connection, true)),
-            connected = self.connect(url, route, sent) => Ok((connected?, false)),
-        }
-    }
-
-    /// An idle connection that is still open.
-    async fn idle(&self, route: &Route) -> Option<Connection> {
-        while let Some(connection) = self.shared.idle.take(route) {
-            settle().await;
-            if connection.is_ready() {
-                return Some(connection);
+    /// A connection for one request, and whether it is a new one.
+    async fn connection(&self, target: &Arc<Target>) -> Result<(Connection, bool), OpenFailed> {
+        let pool = &self.0.pool;
+        while let Some(connection) = pool.take(target.origin()) {
+            if settled(&connection).await {
+                return Ok((connection, false));
             }
         }
-        None
-    }
-
-    /// The next one.
-    async fn freed(&self, route: &Route) -> Connection {
         loop {
-            let connection = self.shared.idle.freed(route).await;
-            settle().await;
-            if connection.is_ready() {
-                return connection;
+            let mut waiting = pool.wait(target.origin());
+            let patience = if waiting.is_covered() { PATIENCE } else { Duration::ZERO };
+            let turn = if let Ok(turn) = timeout(patience, waiting.turn()).await {
+                turn
+            } else {
+                self.connect(&mut waiting, target);
+                waiting.turn().await
+            };
+            match turn {
+                Some(Turn::Served { connection, is_new, .. }) => {
+                    if is_new || settled(&connection).await {
+                        return Ok((connection, is_new));
+                    }
+                }
+                Some(Turn::Failed(failed)) => return Err(failed),
+                Some(Turn::Uncovered) => {}
+                None => return Err(OpenFailed::Lost),
             }
         }
     }
 
-    async fn connect(&self, url: &Url, route: &Route, sent: &Sent) -> Result<Connection, Fault> {
-        let tls = match &route.environment {
-            Some(environment) => Some(self.tls(environment).await),
-            None => None,
+    /// Begins a connect for a call that waits. Where the call is served otherwise the connect goes
+    /// on, for the next one; where the call leaves it ends.
+    fn connect(&self, waiting: &mut Waiting<Connection, OpenFailed>, target: &Arc<Target>) {
+        let (connecting, call) = waiting.connect();
+        let (client, target) = (self.clone(), target.clone());
+        tokio::spawn(async move {
+            let mut open = pin!(client.open(&target));
+            let result = select! {
+                biased;
+                result = &mut open => Some(result),
+                served = call => match served {
+                    Ok(()) => timeout(LONGEST_UNUSED, open).await.ok(),
+                    Err(_) => None,
+                },
+            };
+            if let Some(result) = result {
+                connecting.finish(result);
+            }
+        });
+    }
+
+    async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
+        let Shared { environment, tls, resolver, .. } = &*self.0;
+        let tls = if target.is_https() {
+            Some(tls.get(environment).await.map_err(OpenFailed::Roots)?)
+        } else {
+            None
         };
-        let opened = Connection::open(&self.shared.connector, url, tls).await;
-        opened.map_err(|error| Fault::connecting(&*error, &route.origin, sent.get()))
-    }
-
-    /// Reads an answer, and decides what becomes of its connection.
-    async fn receive(
-        &self,
-        response: http::Response<Incoming>,
-        route: Route,
-        connection: Connection,
-    ) -> Reply {
-        let limit = pool::idle_limit(response.version(), response.headers());
-        let (reply, whole) = read(response, &route.origin).await;
-        if let Some(limit) = limit.filter(|_| whole) {
-            let made = connection.made();
-            self.shared.idle.put(route, connection, made, limit);
-        }
-        reply
-    }
-
-    /// The TLS configuration for `environment`: reading roots takes long, so it happens once and
-    /// on a thread where nothing else waits.
-    async fn tls(&self, environment: &Arc<TlsEnvironment>) -> Arc<rustls::ClientConfig> {
-        let cell = lock(&self.shared.tls).entry(environment.clone()).or_default().clone();
-        let init = async {
-            let environment = environment.clone();
-            let read = tokio::task::spawn_blocking(move || tls::client_config(&environment));
-            let (config, warnings) = read.await.unwrap_or_else(|error| {
-                (tls::trusting_nobody(), vec![format!("TLS roots could not be read: {error}")])
-            });
-            lock(&self.shared.warnings).extend(warnings);
-            Arc::new(config)
-        };
-        cell.get_or_init(|| init).await.clone()
+        Connection::open(resolver, target, tls).await
     }
 }
 
-impl Default for Client {
-    fn default() -> Self {
-        Self::new()
+fn to_hyper(request: Request, sent: Sent) -> http::Request<OneFrame> {
+    let Request { method, target, headers, body } = request;
+    let has_no_body = body.is_empty();
+    let mut request = http::Request::new(OneFrame::new(body, sent));
+    *request.uri_mut() = target.path.clone();
+    let ours = request.headers_mut();
+    ours.insert(header::HOST, target.host.clone());
+    if has_no_body && method == Method::POST {
+        ours.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
+    ours.extend(headers);
+    *request.method_mut() = method;
+    request
 }
 
-fn to_hyper(request: Request, sent: Sent) -> Result<http::Request<OneFrame>, http::Error> {
-    let Request { method, url, headers, body } = request;
-    let mut request = http::Request::builder()
-        .uri(
-            Uri::builder()
-                .path_and_query(&url[Position::BeforePath..Position::AfterQuery])
-                .build()?,
-        )
-        .method(method)
-        .header(header::HOST, &url[Position::BeforeHost..Position::AfterPort])
-        .body(OneFrame { body: Some(body).filter(|body| !body.is_empty()), sent })?;
-    if request.body().body.is_none() && request.method() == Method::POST {
-        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-    }
-    request.headers_mut().extend(headers);
-    Ok(request)
-}
-
-/// Lets idle connections see what has reached this machine: a close, or bytes that nobody asked
-/// for, which the next request would take for its answer. The first turn is the reactor's, the
-/// second that of the connections it woke.
-async fn settle() {
+/// Whether an idle connection is open, once it has seen what has reached this machine: a close, or
+/// bytes that nobody asked for, which the next request would take for its answer. The first turn is
+/// the reactor's, the second that of the connections it woke.
+async fn settled(connection: &Connection) -> bool {
     yield_now().await;
     yield_now().await;
+    connection.is_ready()
 }
 
-/// The answer, and whether it came to its last byte.
-async fn read(response: http::Response<Incoming>, origin: &str) -> (Reply, bool) {
-    let (head, mut incoming) = response.into_parts();
-    let status = head.status.as_u16();
-    let location = head.headers.get(header::LOCATION);
-    if let Some(location) = location.filter(|_| reply::redirects(status)) {
-        let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
-        let reply = Reply { status, location: Some(location), ..Reply::default() };
-        return (reply, drain(incoming).await);
-    }
-    let codings = codings(&head.headers);
-    let limit = reply::limit(status);
-    let success = (200..300).contains(&status);
-    let mut body = Vec::new();
-    let mut broken = None;
-    let whole = loop {
-        match chunk(&mut incoming).await {
-            None => break true,
-            Some(Ok(chunk)) => body.extend_from_slice(&chunk),
-            Some(Err(error)) => {
-                broken = Some(Fault::inside_answer(&error, origin));
-                break false;
-            }
-        }
-        if body.len() > limit {
-            broken = Some(Fault::unreadable(&reply::Unreadable::TooLong, origin));
-            body.truncate(limit);
-            break false;
-        }
-    };
-    match reply::decode(&body, &codings, limit) {
-        Ok(decoded) => body = decoded,
-        Err((why, decoded)) => {
-            broken = broken.or_else(|| Some(Fault::unreadable(&why, origin)));
-            // Of a failure whatever came is quoted.
-            if !success && !decoded.is_empty() {
-                body = decoded;
-            }
-        }
-    }
-    (Reply { status, location: None, text: reply::text(&body), broken }, whole)
-}
-
-/// Reads the body of a redirect, where that is quickly done: its connection can be used again.
-async fn drain(mut body: Incoming) -> bool {
-    if body.size_hint().exact().is_none_or(|length| length > LONGEST_DRAINED) {
-        return false;
-    }
-    let rest = async {
-        loop {
-            match chunk(&mut body).await {
-                None => break true,
-                Some(Ok(_)) => {}
-                Some(Err(_)) => break false,
-            }
-        }
-    };
-    timeout(LONGEST_DRAIN, rest).await.unwrap_or(false)
-}
-
-/// The next piece of `body`, trailers passed over.
-async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
-    loop {
-        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await? {
-            Ok(frame) => {
-                if let Ok(data) = frame.into_data() {
-                    return Some(Ok(data));
-                }
-            }
-            Err(error) => return Some(Err(error)),
-        }
-    }
-}
-
-fn codings(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
-    lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(|coding| String::from_utf8_lossy(coding).trim().to_ascii_lowercase())
-        .collect()
-}
-
-/// A body of one frame, or of none, that tells when the connection first looks at it: hyper asks
-/// whether there is a body just before it writes the head.
-pub(super) struct OneFrame {
-    body: Option<Bytes>,
-    sent: Sent,
-}
-
-impl Body for OneFrame {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.body.take().map(|body| Ok(Frame::data(body))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.sent.set();
-        self.body.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.body.as_ref().map_or(0, |body| body.len() as u64))
-    }
-}
-
-/// In bytes.
-const LONGEST_DRAINED: u64 = 16 * 1024;
-/// What has been sent is here by then; what has not is not worth the wait.
-const LONGEST_DRAIN: Duration = Duration::from_millis(50);
+/// For how long a call counts on a connect that was begun for another: many times what one takes.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// For how long a connect goes on that no call needs at the moment.
+const LONGEST_UNUSED: Duration = Duration::from_secs(10);

@@ -1,76 +1,107 @@
-//! One connection to an origin, made by hyper's connector and spoken to by hyper's HTTP/1.1.
+//! One connection to an origin, spoken to by hyper's HTTP/1.1.
 
-use std::{
-    error::Error,
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll, ready},
-};
+use std::{io, sync::Arc};
 
 use hyper::{
-    Uri,
+    Version,
     body::Incoming,
     client::conn::{
         TrySendError,
         http1::{Builder, SendRequest},
     },
 };
-use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
-};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
-use tower_service::Service as _;
-use url::Url;
 
-use super::{client::OneFrame, resolver::SystemResolver};
+use super::{
+    Target,
+    body::OneFrame,
+    connect::{ConnectFailed, connect},
+    fault::{Fault, Reason},
+    resolver::Resolver,
+    tls,
+    wire::{Answer, Stream, Wire},
+};
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum OpenFailed {
+    /// No socket.
+    Connect(ConnectFailed),
+    /// A host whose name is too long for TLS.
+    Name,
+    /// The handshake failed: TLS's reasons are inside.
+    Tls(io::Error),
+    /// No roots, for want of a thread to read them.
+    Roots(io::Error),
+    /// HTTP could not begin.
+    Http(hyper::Error),
+    /// It ended without a result.
+    Lost,
+}
+
+impl OpenFailed {
+    /// The fault of the call that has no connection.
+    pub fn into_fault(self, origin: &str, sent: bool) -> Fault {
+        match self {
+            Self::Connect(ConnectFailed::Lookup { hostname, failed }) => {
+                Fault::looking_up(failed.0, &hostname, origin, sent)
+            }
+            Self::Connect(ConnectFailed::Unreachable { address, error }) => {
+                Fault::dialling(&error, address, origin, sent)
+            }
+            Self::Name => Fault::connecting(&NO_NAME, origin, sent),
+            Self::Tls(error) | Self::Roots(error) => Fault::connecting(&error, origin, sent),
+            Self::Http(error) => Fault::connecting(&error, origin, sent),
+            Self::Lost => Fault::connecting(&LOST, origin, sent),
+        }
+    }
+}
+
+const NO_NAME: Reason = Reason::new("the host's name is too long for TLS");
+const LOST: Reason = Reason::new("connecting ended without a result");
 
 /// A connection that carries one request at a time. Dropped, it is closed.
 pub(super) struct Connection {
     requests: SendRequest<OneFrame>,
-    /// Bytes that came since the last request began.
-    answered: Arc<AtomicU64>,
+    answer: Arc<Answer>,
     made: Instant,
 }
 
 impl Connection {
-    /// Connects to the host of `url`, over TLS where there is a configuration for it.
+    /// Connects to `target`, over TLS where there is a configuration for it.
     pub async fn open(
-        connector: &HttpConnector<SystemResolver>,
-        url: &Url,
+        resolver: &Resolver,
+        target: &Target,
         tls: Option<Arc<ClientConfig>>,
-    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let tcp = connector.clone().call(Uri::try_from(url.as_str())?).await?.into_inner();
+    ) -> Result<Self, OpenFailed> {
+        let tcp = connect(resolver, target.host(), target.port()).await;
+        let tcp = tcp.map_err(OpenFailed::Connect)?;
         let stream: Box<dyn Stream> = match tls {
             Some(tls) => {
-                let host = url.host_str().unwrap_or_default();
-                // An IPv6 address stands in brackets.
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                let name = ServerName::try_from(host)?;
-                Box::new(TlsConnector::from(tls).connect(name, tcp).await?)
+                let host = target.url().host_str().unwrap_or_default();
+                let (tls, name) = tls::target(&tls, host).ok_or(OpenFailed::Name)?;
+                let secured = TlsConnector::from(tls).connect(name, tcp).await;
+                Box::new(secured.map_err(OpenFailed::Tls)?)
             }
             None => Box::new(tcp),
         };
-        let answered = Arc::<AtomicU64>::default();
-        let wire = Wire { stream, answered: answered.clone() };
+        let answer = Arc::<Answer>::default();
+        let wire = Wire::new(stream, answer.clone());
         let (requests, connection) = Builder::new()
             .title_case_headers(true)
-            .max_headers(2000)
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
-            // `fetch` takes a line without a name, too.
+            // `fetch` takes a line without a name, too, and `Head` makes more of them.
             .ignore_invalid_headers_in_responses(true)
             .handshake(TokioIo::new(wire))
-            .await?;
+            .await
+            .map_err(OpenFailed::Http)?;
         // Its errors are those of the request under way.
         tokio::spawn(connection);
-        Ok(Self { requests, answered, made: Instant::now() })
+        Ok(Self { requests, answer, made: Instant::now() })
     }
 
     /// Writes `request`, and waits for the head of its answer.
@@ -78,13 +109,18 @@ impl Connection {
         &mut self,
         request: hyper::Request<OneFrame>,
     ) -> Result<hyper::Response<Incoming>, TrySendError<hyper::Request<OneFrame>>> {
-        self.answered.store(0, Ordering::Release);
-        self.requests.try_send_request(request).await
+        self.answer.reset();
+        let mut response = self.requests.try_send_request(request).await?;
+        if self.answer.is_old() {
+            // Without `Connection: keep-alive` its connection is not used again.
+            *response.version_mut() = Version::HTTP_10;
+        }
+        Ok(response)
     }
 
     /// Whether a byte came since the last request began.
     pub fn is_answering(&self) -> bool {
-        self.answered.load(Ordering::Acquire) > 0
+        self.answer.has_begun()
     }
 
     /// Whether the next request may go here, as far as this end knows: it is open, its last answer
@@ -98,64 +134,3 @@ impl Connection {
         self.made
     }
 }
-
-/// TCP, or TLS over it: one type, so that hyper's code is there once.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
-/// Counts what comes over a stream, and stops a peer that sends without end: neither interim
-/// answers nor the sizes of chunks count as part of an answer, so nothing else bounds them.
-struct Wire {
-    stream: Box<dyn Stream>,
-    answered: Arc<AtomicU64>,
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        let came = (buffer.filled().len() - before) as u64;
-        if self.answered.fetch_add(came, Ordering::AcqRel) + came > LONGEST_ANSWER {
-            return Poll::Ready(Err(io::Error::other("it does not end")));
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-/// In bytes on the wire: 1 MiB of content in chunks of a byte each has seven.
-const LONGEST_ANSWER: u64 = 8 * 1024 * 1024;

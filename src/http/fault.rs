@@ -1,9 +1,12 @@
-//! Why no answer came, or not the whole of it, with Node's name for the reason.
+//! Why no answer came, or not the whole of it: in words of our own, with Node's name for it.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
-use super::{reply::Unreadable, tls};
-use crate::{error::Cause, redact::Redactor};
+use super::tls;
+use crate::{
+    error::{Cause, Syscall},
+    message::{Message, Part},
+};
 
 /// A request without a usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,10 +15,10 @@ pub struct Fault {
     pub stage: Stage,
     /// Whom it was for: scheme, host and port.
     pub origin: String,
-    /// The reason in words, without the address.
-    pub reason: String,
-    /// Node's name for the reason.
-    pub code: Option<&'static str>,
+    /// Why it failed.
+    pub reason: Reason,
+    /// What the system was asked for in vain, where Node's errors tell.
+    pub syscall: Option<Syscall>,
     /// `false` only where it is certain that no byte of the exchange's requests left.
     pub sent: bool,
 }
@@ -32,138 +35,388 @@ pub enum Stage {
 }
 
 impl Fault {
-    /// There is no connection.
-    pub(super) fn connecting(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
-        Self::new(Stage::Connecting, origin, error, sent)
+    /// The name of the host has no address to be had.
+    pub fn looking_up(reason: impl Into<Reason>, hostname: &str, origin: &str, sent: bool) -> Self {
+        let syscall = Some(Syscall::GetAddrInfo(hostname.to_owned()));
+        Self { syscall, ..Self::new(Stage::Connecting, origin, reason.into(), sent) }
+    }
+
+    /// That address takes no connection.
+    pub fn dialling(
+        reason: impl Into<Reason>,
+        address: SocketAddr,
+        origin: &str,
+        sent: bool,
+    ) -> Self {
+        let syscall = Some(Syscall::Connect(address));
+        Self { syscall, ..Self::new(Stage::Connecting, origin, reason.into(), sent) }
+    }
+
+    /// There is no connection for another reason, or for one that `error` holds: TLS.
+    pub fn connecting(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
+        Self::new(Stage::Connecting, origin, error.into(), sent)
     }
 
     /// A connection, and not one byte of an answer.
-    pub(super) fn before_answer(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
-        Self::new(Stage::Awaiting, origin, error, sent)
+    pub fn before_answer(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
+        Self::new(Stage::Awaiting, origin, error.into(), sent).on_a_connection()
     }
 
     /// An answer that stopped, or is none of HTTP.
-    pub(super) fn inside_answer(error: &hyper::Error, origin: &str) -> Self {
-        Self::new(Stage::Reading, origin, error, true)
+    pub fn inside_answer(error: &(dyn Error + 'static), origin: &str) -> Self {
+        Self::new(Stage::Reading, origin, error.into(), true).on_a_connection()
     }
 
     /// A body that is whole and cannot be used.
-    pub(super) fn unreadable(why: &Unreadable, origin: &str) -> Self {
-        Self {
-            stage: Stage::Reading,
-            origin: origin.to_owned(),
-            reason: why.to_string(),
-            code: None,
-            sent: true,
-        }
+    pub fn unreadable(why: impl Into<Reason>, origin: &str) -> Self {
+        Self::new(Stage::Reading, origin, why.into(), true)
     }
 
-    fn new(stage: Stage, origin: &str, error: &(dyn Error + 'static), sent: bool) -> Self {
-        let (code, reason) = root(error);
-        Self { stage, origin: origin.to_owned(), reason, code, sent }
+    fn new(stage: Stage, origin: &str, reason: Reason, sent: bool) -> Self {
+        Self { stage, origin: origin.to_owned(), reason, syscall: None, sent }
     }
 
-    /// The same without what `redactor` hides: a reason may quote a header of the answer.
+    /// What the buyer may know of it.
     #[must_use]
-    pub fn scrubbed(self, redactor: &Redactor) -> Self {
-        let reason = redactor.excerpt(&self.reason, false).to_string();
-        Self { reason, ..self }
+    pub fn message(&self) -> Message {
+        Message::new("").with(self.reason)
     }
 
     /// The cause that goes with the error.
     #[must_use]
     pub fn cause(&self) -> Cause {
-        Cause { message: self.to_string(), code: self.code, status: None, sent: Some(self.sent) }
+        Cause {
+            code: self.reason.code,
+            syscall: self.syscall.clone().map(Box::new),
+            sent: Some(self.sent),
+            ..Cause::new(self)
+        }
+    }
+
+    /// Node tells which half of a connection broke, where the system said so.
+    fn on_a_connection(self) -> Self {
+        let syscall = match self.reason.code {
+            Some("EPIPE") => Some(Syscall::Write),
+            Some("ECONNRESET" | "ETIMEDOUT") if self.reason.number.is_some() => Some(Syscall::Read),
+            _ => None,
+        };
+        Self { syscall, ..self }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { origin, reason, .. } = self;
-        match self.stage {
-            Stage::Connecting => write!(f, "cannot connect to {origin}: "),
-            Stage::Awaiting => write!(f, "no answer from {origin}: "),
-            Stage::Reading => write!(f, "cannot read the answer of {origin}: "),
-        }?;
-        match self.code {
-            Some(code) => write!(f, "{code}, {reason}"),
-            None => f.write_str(reason),
+        let Self { stage, origin, reason, .. } = self;
+        match stage {
+            Stage::Connecting => write!(f, "connecting to {origin}: {reason}"),
+            Stage::Awaiting => write!(f, "waiting for the answer of {origin}: {reason}"),
+            Stage::Reading => write!(f, "reading the answer of {origin}: {reason}"),
         }
     }
 }
 
-/// A name without an address.
+/// What a call was at when its time was over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LookupFailed {
-    /// The resolver says so, in these words.
-    Unknown(String),
-    /// It could not be asked.
-    NoThread(String),
-    /// It gave no answer at all.
-    Lost,
+pub enum Phase {
+    /// The caller's `auth` had not given its headers.
+    Auth,
+    /// The token endpoint of this origin had not given a token.
+    Token(String),
+    /// There was no connection to this origin.
+    Connecting(String),
+    /// This origin had not answered, or not wholly.
+    Awaiting(String),
 }
 
-impl fmt::Display for LookupFailed {
+impl Phase {
+    /// Where a request to `origin` is, whose bytes are under way or not.
+    #[must_use]
+    pub fn at(origin: String, is_under_way: bool) -> Self {
+        if is_under_way { Self::Awaiting(origin) } else { Self::Connecting(origin) }
+    }
+
+    /// The cause that goes with the error: nothing came within `limit`.
+    #[must_use]
+    pub fn cause(&self, limit: Duration) -> Cause {
+        Cause {
+            code: Some("ETIMEDOUT"),
+            ..Cause::new(format_args!("timed out after {} ms, {self}", limit.as_millis()))
+        }
+    }
+}
+
+impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown(words) => f.write_str(words),
-            Self::NoThread(error) => write!(f, "no thread for the lookup: {error}"),
-            Self::Lost => f.write_str("the lookup ended without a result"),
+            Self::Auth => f.write_str("waiting for auth"),
+            Self::Token(origin) => write!(f, "waiting for the token of {origin}"),
+            Self::Connecting(origin) => write!(f, "connecting to {origin}"),
+            Self::Awaiting(origin) => write!(f, "waiting for the answer of {origin}"),
         }
     }
 }
 
-impl Error for LookupFailed {}
+/// Why, in words of our own and by Node's name: no error of the system or a library is quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason {
+    words: &'static str,
+    code: Option<&'static str>,
+    /// The system's number, where it is the system that says so.
+    number: Option<i32>,
+}
 
-/// Node's code and the words of the lowest error that says something.
-fn root(error: &(dyn Error + 'static)) -> (Option<&'static str>, String) {
-    let mut lowest = error;
-    loop {
-        if let Some(known) = known(lowest) {
-            return known;
+impl Reason {
+    /// These words; Node has no name for it.
+    #[must_use]
+    pub const fn new(words: &'static str) -> Self {
+        Self { words, code: None, number: None }
+    }
+
+    /// These words, and Node's name for it.
+    #[must_use]
+    pub const fn coded(words: &'static str, code: &'static str) -> Self {
+        Self { code: Some(code), ..Self::new(words) }
+    }
+
+    /// What Node calls `code` (`ECONNREFUSED`, `EAI_AGAIN`, `EMFILE`, …).
+    #[must_use]
+    pub fn named(code: &'static str) -> Self {
+        let words = WORDS.iter().find(|(known, _)| *known == code);
+        Self::coded(words.map_or("the system refused", |(_, words)| words), code)
+    }
+
+    /// What `error` says, or the first error below it that says something known.
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(known) = known(error) {
+                return known;
+            }
+            next = error.source();
         }
-        match lowest.source() {
-            Some(source) => lowest = source,
-            None => return (None, lowest.to_string()),
+        Self::new("the connection failed")
+    }
+
+    /// Node's name for it.
+    #[must_use]
+    pub fn code(self) -> Option<&'static str> {
+        self.code
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words)?;
+        match (self.code, self.number) {
+            (Some(code), _) => write!(f, " ({code})"),
+            (None, Some(number)) => write!(f, " (system error {number})"),
+            (None, None) => Ok(()),
         }
     }
 }
 
-fn known(error: &(dyn Error + 'static)) -> Option<(Option<&'static str>, String)> {
-    if let Some(error) = error.downcast_ref::<LookupFailed>() {
-        let code = matches!(error, LookupFailed::Unknown(_)).then_some("ENOTFOUND");
-        return Some((code, error.to_string()));
+impl Error for Reason {}
+
+impl Part for Reason {}
+
+impl From<&(dyn Error + 'static)> for Reason {
+    fn from(error: &(dyn Error + 'static)) -> Self {
+        Self::of(error)
+    }
+}
+
+impl From<&io::Error> for Reason {
+    fn from(error: &io::Error) -> Self {
+        Self::of(error)
+    }
+}
+
+fn known(error: &(dyn Error + 'static)) -> Option<Reason> {
+    if let Some(reason) = error.downcast_ref::<Reason>() {
+        return Some(*reason);
     }
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return Some((Some(tls::node_code(error)), tls::reason(error).into_owned()));
+        return Some(Reason::coded(tls::reason(error), tls::node_code(error)));
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
-        // A TLS error travels inside one, and `source()` steps over it.
-        return match error.get_ref() {
-            Some(inner) => known(inner).or_else(|| code(error)),
-            None => code(error),
-        };
+        // Another error travels inside one, and `source()` steps over it.
+        let inner = error.get_ref().and_then(|inner| known(inner));
+        return inner.or_else(|| of_the_system(error));
     }
     let error = error.downcast_ref::<hyper::Error>()?;
     if error.is_incomplete_message() || error.is_canceled() {
-        let closed = "the connection was closed before the answer was whole";
-        return Some((Some("ECONNRESET"), closed.to_owned()));
+        return Some(CLOSED);
     }
-    None
+    error.is_parse().then(|| Reason::new("the answer is not HTTP"))
 }
 
-fn code(error: &io::Error) -> Option<(Option<&'static str>, String)> {
-    let code = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "ECONNREFUSED",
-        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => "ECONNRESET",
-        io::ErrorKind::ConnectionAborted => "ECONNABORTED",
-        io::ErrorKind::BrokenPipe => "EPIPE",
-        io::ErrorKind::TimedOut => "ETIMEDOUT",
-        io::ErrorKind::HostUnreachable => "EHOSTUNREACH",
-        io::ErrorKind::NetworkUnreachable => "ENETUNREACH",
-        io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
-        io::ErrorKind::PermissionDenied => "EACCES",
-        _ => return None,
-    };
-    Some((Some(code), error.to_string()))
+fn of_the_system(error: &io::Error) -> Option<Reason> {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Some(CLOSED);
+    }
+    let number = error.raw_os_error();
+    if let Some(code) = node_code(error) {
+        return Some(Reason { number, ..Reason::named(code) });
+    }
+    number.map(|_| Reason { number, ..Reason::new("the system refused") })
+}
+
+/// In the middle of a handshake or an answer, without a word.
+const CLOSED: Reason = Reason::coded("connection closed too early", "ECONNRESET");
+
+/// Node's name for an error of the system.
+fn node_code(error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind as Kind;
+    Some(match error.kind() {
+        Kind::ConnectionRefused => "ECONNREFUSED",
+        Kind::ConnectionReset => "ECONNRESET",
+        Kind::ConnectionAborted => "ECONNABORTED",
+        Kind::NotConnected => "ENOTCONN",
+        Kind::BrokenPipe => "EPIPE",
+        Kind::TimedOut => "ETIMEDOUT",
+        Kind::HostUnreachable => "EHOSTUNREACH",
+        Kind::NetworkUnreachable => "ENETUNREACH",
+        Kind::NetworkDown => "ENETDOWN",
+        Kind::AddrNotAvailable => "EADDRNOTAVAIL",
+        Kind::AddrInUse => "EADDRINUSE",
+        // The numbers of Unix, which the standard library has no kinds for.
+        Kind::PermissionDenied if cfg!(unix) && error.raw_os_error() == Some(1) => "EPERM",
+        Kind::PermissionDenied => "EACCES",
+        Kind::InvalidInput => "EINVAL",
+        Kind::OutOfMemory => "ENOMEM",
+        Kind::WouldBlock => "EAGAIN",
+        _ => match error.raw_os_error()? {
+            23 if cfg!(unix) => "ENFILE",
+            24 if cfg!(unix) => "EMFILE",
+            10_024 if cfg!(windows) => "EMFILE",
+            55 if cfg!(target_vendor = "apple") => "ENOBUFS",
+            105 if cfg!(target_os = "linux") => "ENOBUFS",
+            10_055 if cfg!(windows) => "ENOBUFS",
+            _ => return None,
+        },
+    })
+}
+
+const WORDS: [(&str, &str); 24] = [
+    ("EACCES", "permission denied"),
+    ("EADDRINUSE", "address in use"),
+    ("EADDRNOTAVAIL", "address not available"),
+    ("EAGAIN", "no thread or memory left"),
+    ("EAI_AGAIN", "host name cannot be looked up now"),
+    ("EAI_FAIL", "host name cannot be looked up"),
+    ("EAI_MEMORY", "no memory left for the host name's lookup"),
+    ("ECONNABORTED", "connection aborted"),
+    ("ECONNREFUSED", "connection refused"),
+    ("ECONNRESET", "connection reset"),
+    ("EHOSTUNREACH", "host unreachable"),
+    ("EINVAL", "invalid address"),
+    ("EMFILE", "too many open files in this process"),
+    ("ENETDOWN", "network down"),
+    ("ENETUNREACH", "network unreachable"),
+    ("ENFILE", "too many open files in the system"),
+    ("ENOBUFS", "no buffer space left"),
+    ("ENOMEM", "no memory left"),
+    ("ENOTCONN", "connection closed"),
+    ("ENOTFOUND", "host name not found"),
+    ("EPERM", "operation not permitted"),
+    ("EPIPE", "connection closed while the request was sent"),
+    ("EPROTO", "breach of the protocol"),
+    ("ETIMEDOUT", "connection timed out"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_in_our_words_with_nodes_name() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(Reason::of(&refused).to_string(), "connection refused (ECONNREFUSED)");
+        let named = |code| Reason::named(code).to_string();
+        assert_eq!(named("EAI_AGAIN"), "host name cannot be looked up now (EAI_AGAIN)");
+        assert_eq!(named("EXDEV"), "the system refused (EXDEV)");
+    }
+
+    #[test]
+    fn what_others_say_is_not_quoted() {
+        let other = io::Error::other("10.0.0.5");
+        assert_eq!(Reason::of(&other).to_string(), "the connection failed");
+        let inside = io::Error::other(Reason::new("the answer does not end"));
+        assert_eq!(Reason::of(&inside).to_string(), "the answer does not end");
+        let library = io::Error::other(rustls::Error::General("10.0.0.5".to_owned()));
+        assert_eq!(Reason::of(&library).to_string(), "the handshake failed (EPROTO)");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_the_system_has_run_out_of_is_said_by_name() {
+        for (number, reason) in [
+            (1, "operation not permitted (EPERM)"),
+            (13, "permission denied (EACCES)"),
+            (23, "too many open files in the system (ENFILE)"),
+            (24, "too many open files in this process (EMFILE)"),
+            (28, "the system refused (system error 28)"),
+        ] {
+            assert_eq!(Reason::of(&io::Error::from_raw_os_error(number)).to_string(), reason);
+        }
+    }
+
+    #[test]
+    fn the_cause_has_nodes_fields() {
+        let address = "[::1]:80".parse().unwrap();
+        let refused = Reason::named("ECONNREFUSED");
+        assert_eq!(
+            Fault::dialling(refused, address, "http://h", false).cause(),
+            Cause {
+                code: Some("ECONNREFUSED"),
+                syscall: Some(Box::new(Syscall::Connect(address))),
+                sent: Some(false),
+                ..Cause::new("connecting to http://h: connection refused (ECONNREFUSED)")
+            }
+        );
+        let unknown = Reason::named("ENOTFOUND");
+        assert_eq!(
+            Fault::looking_up(unknown, "h", "http://h", true).cause(),
+            Cause {
+                code: Some("ENOTFOUND"),
+                syscall: Some(Box::new(Syscall::GetAddrInfo("h".to_owned()))),
+                sent: Some(true),
+                ..Cause::new("connecting to http://h: host name not found (ENOTFOUND)")
+            }
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_a_connection_that_stood_the_cause_tells_which_half_broke() {
+        let syscall = |error: &io::Error| {
+            let fault = Fault::before_answer(error, "http://h", true);
+            fault.cause().syscall.map(|syscall| syscall.name())
+        };
+        assert_eq!(syscall(&io::Error::from_raw_os_error(32)), Some("write"));
+        let (reset, refused) = (io::ErrorKind::ConnectionReset, io::ErrorKind::ConnectionRefused);
+        assert_eq!(syscall(&reset.into()), None, "hyper's own word, not the system's");
+        assert_eq!(syscall(&refused.into()), None);
+    }
+
+    #[test]
+    fn every_phase_names_its_target() {
+        let origin = || "http://h".to_owned();
+        for (phase, words) in [
+            (Phase::Auth, "waiting for auth"),
+            (Phase::Token(origin()), "waiting for the token of http://h"),
+            (Phase::Connecting(origin()), "connecting to http://h"),
+            (Phase::Awaiting(origin()), "waiting for the answer of http://h"),
+        ] {
+            let cause = phase.cause(Duration::from_millis(1_500));
+            let message = format!("timed out after 1500 ms, {words}");
+            assert_eq!(cause, Cause { code: Some("ETIMEDOUT"), ..Cause::new(message) });
+        }
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_has_each_code_once() {
+        assert!(WORDS.is_sorted_by(|(one, _), (next, _)| one < next));
+    }
 }

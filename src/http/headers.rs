@@ -1,8 +1,13 @@
 //! Header names and values by `fetch`'s rules, and how the caller's lines meet ours.
 
+use std::fmt;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::secret::Secret;
+use crate::{
+    message::{Message, Part},
+    secret::Secret,
+};
 
 /// One header as a strategy gives it.
 #[derive(Clone, Debug)]
@@ -13,14 +18,81 @@ pub struct HeaderLine {
     pub value: Secret,
 }
 
-/// A header that cannot be sent.
+/// What cannot be sent of what a caller's `auth` gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsendable {
-    /// Its name.
-    pub name: String,
-    /// Why; shows nothing of the value.
-    pub problem: &'static str,
+pub enum Unsendable {
+    /// Something that can give no headers: `a string`, `a function`, …
+    NoHeaders(&'static str),
+    /// This many headers.
+    TooMany(usize),
+    /// A name that is none, in words that continue "the name …".
+    Name(&'static str),
+    /// A value that is no text: `null`, `a symbol`, …
+    Value {
+        /// The header's name.
+        name: GivenName,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A header, in words that continue "the header …" and show nothing of its value.
+    Header {
+        /// Its name.
+        name: GivenName,
+        /// Why.
+        problem: &'static str,
+    },
 }
+
+impl Unsendable {
+    /// What `problem` makes of the name `text`, where it is one.
+    pub fn of(text: &str, problem: impl FnOnce(GivenName) -> Self) -> Self {
+        GivenName::new(text).map_or_else(Self::Name, problem)
+    }
+
+    /// Says so.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        const GAVE: Message = Message::new("auth gave ");
+        match self {
+            Self::NoHeaders(kind) => GAVE.with(*kind).with(" instead of headers"),
+            Self::TooMany(count) => GAVE.with(*count).with(" headers, more than can be sent"),
+            Self::Name(problem) => GAVE.with("a header whose name ").with(*problem),
+            Self::Value { name, kind } => {
+                let header = GAVE.with("the header ").with(name.clone());
+                header.with(" the value ").with(*kind).with(", which is no string")
+            }
+            Self::Header { name, problem } => {
+                GAVE.with("the header ").with(name.clone()).with(", which ").with(*problem)
+            }
+        }
+    }
+}
+
+/// The name of a header that the caller gave, as a message may show it: an HTTP token, since what
+/// is none may be a value in the wrong place or a whole line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenName(String);
+
+impl GivenName {
+    /// `text`, which the caller gave for a header's name.
+    ///
+    /// # Errors
+    /// In words that continue "the name …".
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        name(text)?;
+        // A token is ASCII.
+        let shown = text.get(..LONGEST_SHOWN).map(|start| format!("\"{start}…\""));
+        Ok(Self(shown.unwrap_or_else(|| format!("\"{text}\""))))
+    }
+}
+
+impl fmt::Display for GivenName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Part for GivenName {}
 
 /// `name`, where it is an HTTP token (RFC 9110 §5.6.2).
 ///
@@ -50,36 +122,32 @@ pub fn value(value: &str) -> Result<HeaderValue, &'static str> {
 /// # Errors
 /// The first that cannot be sent.
 pub fn merge(ours: &mut HeaderMap, lines: &[HeaderLine]) -> Result<(), Unsendable> {
-    let mut given = HeaderMap::with_capacity(lines.len());
+    let mut given = HeaderMap::new();
     for line in lines {
-        let unsendable = |problem| Unsendable { name: line.name.clone(), problem };
+        let unsendable =
+            |problem| Unsendable::of(&line.name, |name| Unsendable::Header { name, problem });
         let name = name(&line.name).map_err(unsendable)?;
         if OF_THE_CONNECTION.contains(&name) {
             return Err(unsendable("is not for a caller to set: it belongs to the connection"));
         }
         let value = value(line.value.expose()).map_err(unsendable)?;
-        let joined = match given.remove(&name) {
-            Some(first) => join(&first, &value).map_err(unsendable)?,
-            None => value,
-        };
-        given.insert(name, joined);
+        // A map holds 32,768 at most, and panics where that is not looked at.
+        given.try_append(name, value).map_err(|_| Unsendable::TooMany(lines.len()))?;
     }
-    for (name, value) in given {
-        // `HeaderMap` names each header once here: nothing is repeated in it.
-        if let Some(name) = name {
-            ours.insert(name, value);
-        }
+    for name in given.keys() {
+        let values: Vec<_> = given.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        let problem = "is too long";
+        let unsendable =
+            |_| Unsendable::of(name.as_str(), |name| Unsendable::Header { name, problem });
+        let mut value = HeaderValue::from_bytes(&values.join(&b", "[..])).map_err(unsendable)?;
+        value.set_sensitive(true);
+        ours.try_insert(name, value).map_err(|_| Unsendable::TooMany(lines.len()))?;
     }
     Ok(())
 }
 
-fn join(first: &HeaderValue, second: &HeaderValue) -> Result<HeaderValue, &'static str> {
-    let bytes = [first.as_bytes(), b", ", second.as_bytes()].concat();
-    let mut value = HeaderValue::from_bytes(&bytes).map_err(|_| "is too long")?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
+/// In characters: a name that a message shows whole.
+const LONGEST_SHOWN: usize = 64;
 /// Framing and connection management (RFC 9110 §7.6.1, §10.1.1): a caller's word would make the
 /// request ambiguous.
 const OF_THE_CONNECTION: [HeaderName; 7] = [
@@ -156,10 +224,39 @@ mod tests {
             "upgrade",
         ] {
             let error = merge(&mut HeaderMap::new(), &[line(name, "1")]).unwrap_err();
-            assert_eq!(error.name, name);
+            let problem = "which is not for a caller to set: it belongs to the connection";
+            let sentence = format!("auth gave the header \"{name}\", {problem}");
+            assert_eq!(error.message(), sentence.as_str());
         }
         assert!(
             merge(&mut HeaderMap::new(), &[line("Host", "h"), line("Keep-Alive", "1")]).is_ok()
         );
+    }
+
+    // D28
+    #[test]
+    fn more_headers_than_a_map_holds_are_refused() {
+        let lines: Vec<_> = (0..40_000).map(|i| line(&format!("x-{i}"), "1")).collect();
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", "*/*".parse().unwrap());
+        assert_eq!(merge(&mut headers, &lines), Err(Unsendable::TooMany(40_000)));
+        assert_eq!(merge(&mut headers, &lines[..24_000]), Ok(()));
+        assert_eq!(headers.len(), 24_001);
+    }
+
+    #[test]
+    fn a_name_given_any_number_of_times_is_one_header() {
+        let lines = vec![line("x-a", "1"); 40_000];
+        let mut headers = HeaderMap::new();
+        merge(&mut headers, &lines).unwrap();
+        assert_eq!(headers["x-a"].len(), 40_000 * 3 - 2);
+    }
+
+    #[test]
+    fn a_name_is_shown_where_it_is_one_and_not_beyond_64_characters() {
+        assert_eq!(GivenName::new("X-A").unwrap().to_string(), "\"X-A\"");
+        let long = GivenName::new(&"x".repeat(65)).unwrap().to_string();
+        assert_eq!(long, format!("\"{}…\"", "x".repeat(64)));
+        assert!(GivenName::new("Bearer abc").is_err());
     }
 }

@@ -1,55 +1,98 @@
-//! Connections that wait for their next request: each for as long as its server keeps it, and no
-//! moment longer, used again or not.
+//! The connections to all origins: those that wait for their next request, each for as long as its
+//! server keeps it and no moment longer, and the calls that wait for a connection.
+//!
+//! A call that finds none idle joins those who wait, and begins a connect where fewer are under way
+//! than calls wait. It is served by whatever comes first: a connection that another call has done
+//! with, or a new one. A connect whose call was served otherwise goes on for the next who waits. So
+//! a steady load makes about as many connections as it has calls under way, however long a
+//! handshake takes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue, Version, header};
 use tokio::{
-    sync::Notify,
+    sync::{Notify, oneshot},
     time::{Instant, timeout_at},
 };
 
-use super::tls::TlsEnvironment;
+use super::keep_alive::IDLE_WITHOUT_HINT;
 use crate::lock::lock;
 
-/// What decides whether two requests may share a connection.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Route {
-    pub origin: String,
-    /// For https alone.
-    pub environment: Option<Arc<TlsEnvironment>>,
-}
+/// The connections `C`, and the calls that wait for one. `E` is what connecting fails with.
+pub(super) struct Pool<C, E>(Arc<Shared<C, E>>);
 
-/// The idle connections to all origins.
-pub(super) struct Pool<C> {
-    idle: Arc<Mutex<Idle<C>>>,
+struct Shared<C, E> {
+    state: Mutex<State<C, E>>,
+    /// Tells the reaper of a connection that ends before the next one it knew of.
     sooner: Arc<Notify>,
 }
 
-struct Idle<C> {
-    routes: HashMap<Route, Connections<C>>,
-    /// When the task looks that drops those whose time is over, while there is one.
+struct State<C, E> {
+    /// Those with a connection, a call or a connect; the others are forgotten.
+    origins: HashMap<Arc<str>, Origin<C, E>>,
+    /// Idle connections of all origins.
+    idle: usize,
+    calls: u64,
+    /// When the reaper looks next, while there is one.
     next: Option<Instant>,
 }
 
-struct Connections<C> {
+struct Origin<C, E> {
     /// In the order in which they came back, each with the end of its time.
     idle: Vec<(Instant, C)>,
-    /// For those who would rather have one that comes back than make their own.
-    freed: Arc<Notify>,
+    /// In the order in which they came.
+    waiting: VecDeque<Waiter<C, E>>,
+    /// Connects under way.
+    connecting: usize,
 }
 
-impl<C: Send + 'static> Pool<C> {
-    /// The connection that came back last, so that the others end.
-    pub fn take(&self, route: &Route) -> Option<C> {
+struct Waiter<C, E> {
+    call: u64,
+    /// Whether a connect under way was begun for it.
+    connects: bool,
+    turn: oneshot::Sender<Turn<C, E>>,
+}
+
+/// What ends a call's waiting.
+pub(super) enum Turn<C, E> {
+    /// A connection, good until then; a new one, or one that another call has done with.
+    Served { connection: C, until: Instant, is_new: bool },
+    /// Its own connect failed.
+    Failed(E),
+    /// The connect that it counted on failed: it has to begin its own.
+    Uncovered,
+}
+
+/// A call that waits for a connection. Dropped, it leaves, and its connect ends.
+pub(super) struct Waiting<C: Send + 'static, E: Send + 'static> {
+    pool: Pool<C, E>,
+    origin: Arc<str>,
+    call: u64,
+    turn: oneshot::Receiver<Turn<C, E>>,
+    is_covered: bool,
+    connect: Option<oneshot::Sender<()>>,
+}
+
+/// The duty to end a connect. Dropped, it ends it without a result.
+pub(super) struct Connecting<C: Send + 'static, E: Send + 'static> {
+    pool: Pool<C, E>,
+    origin: Arc<str>,
+    call: u64,
+    is_over: bool,
+}
+
+impl<C: Send + 'static, E: Send + 'static> Pool<C, E> {
+    /// An idle connection: the most recent first, so that surplus ones expire.
+    pub fn take(&self, origin: &str) -> Option<C> {
         let now = Instant::now();
-        let mut idle = lock(&self.idle);
-        let connections = &mut idle.routes.get_mut(route)?.idle;
+        let mut state = lock(&self.0.state);
+        let State { origins, idle, .. } = &mut *state;
+        let connections = &mut origins.get_mut(origin)?.idle;
         while let Some((until, connection)) = connections.pop() {
+            *idle -= 1;
             if now < until {
                 return Some(connection);
             }
@@ -57,157 +100,232 @@ impl<C: Send + 'static> Pool<C> {
         None
     }
 
-    /// The next connection that comes back.
-    pub async fn freed(&self, route: &Route) -> C {
-        let freed = lock(&self.idle).routes.entry(route.clone()).or_default().freed.clone();
-        loop {
-            freed.notified().await;
-            if let Some(connection) = self.take(route) {
-                return connection;
-            }
-        }
+    /// Joins those who wait for a connection to `origin`.
+    pub fn wait(&self, origin: &Arc<str>) -> Waiting<C, E> {
+        let (sender, turn) = oneshot::channel();
+        let mut state = lock(&self.0.state);
+        state.calls += 1;
+        let call = state.calls;
+        let known = state.origins.entry(origin.clone()).or_default();
+        known.waiting.push_back(Waiter { call, connects: false, turn: sender });
+        let is_covered = known.connecting >= known.waiting.len();
+        let (pool, origin) = (self.clone(), origin.clone());
+        Waiting { pool, origin, call, turn, is_covered, connect: None }
     }
 
-    /// Keeps `connection`, made then, for `limit` at most, and drops it where nobody takes it.
-    pub fn put(&self, route: Route, connection: C, made: Instant, limit: Duration) {
+    /// Gives `connection`, made then, to whoever waits, or keeps it for `limit` at most.
+    pub fn put(&self, origin: &Arc<str>, connection: C, made: Instant, limit: Duration) {
         let until = (Instant::now() + limit).min(made + LONGEST_USE);
-        let mut idle = lock(&self.idle);
-        let connections = idle.routes.entry(route).or_default();
-        connections.idle.push((until, connection));
-        connections.freed.notify_one();
-        match idle.next {
+        self.offer(&mut lock(&self.0.state), origin, connection, until, false);
+    }
+
+    fn offer(
+        &self,
+        state: &mut State<C, E>,
+        origin: &Arc<str>,
+        mut connection: C,
+        mut until: Instant,
+        is_new: bool,
+    ) {
+        let known = state.origins.entry(origin.clone()).or_default();
+        while let Some(waiter) = known.waiting.pop_front() {
+            match waiter.turn.send(Turn::Served { connection, until, is_new }) {
+                Err(Turn::Served { connection: unwanted, .. }) => connection = unwanted,
+                _ => return,
+            }
+        }
+        if known.idle.len() >= MOST_IDLE_OF_AN_ORIGIN || state.idle >= MOST_IDLE {
+            until = until.min(Instant::now() + SURPLUS_IDLE);
+        }
+        known.idle.push((until, connection));
+        state.idle += 1;
+        match state.next {
             Some(next) if next <= until => {}
-            Some(_) => self.sooner.notify_one(),
+            Some(_) => self.0.sooner.notify_one(),
             None => {
-                idle.next = Some(until);
-                tokio::spawn(reap(Arc::downgrade(&self.idle), self.sooner.clone()));
+                state.next = Some(until);
+                tokio::spawn(reap(Arc::downgrade(&self.0), self.0.sooner.clone()));
             }
         }
     }
 }
 
-impl<C> Idle<C> {
+impl<C: Send + 'static, E: Send + 'static> Waiting<C, E> {
+    /// Whether a connect is under way for it, or one for a call that needs it no more.
+    pub fn is_covered(&self) -> bool {
+        self.is_covered
+    }
+
+    /// A connect of its own begins. The receiver learns what becomes of the call meanwhile: served
+    /// by another connection, or, by an error, gone.
+    pub fn connect(&mut self) -> (Connecting<C, E>, oneshot::Receiver<()>) {
+        let (served, owner) = oneshot::channel();
+        (self.is_covered, self.connect) = (true, Some(served));
+        let mut state = lock(&self.pool.0.state);
+        let known = state.origins.entry(self.origin.clone()).or_default();
+        known.connecting += 1;
+        if let Some(waiter) = known.waiting.iter_mut().find(|waiter| waiter.call == self.call) {
+            waiter.connects = true;
+        }
+        let (pool, origin) = (self.pool.clone(), self.origin.clone());
+        (Connecting { pool, origin, call: self.call, is_over: false }, owner)
+    }
+
+    /// What ends the waiting; `None` where the connect ended without a result.
+    pub async fn turn(&mut self) -> Option<Turn<C, E>> {
+        let turn = (&mut self.turn).await.ok();
+        if let (Some(Turn::Served { .. }), Some(connect)) = (&turn, self.connect.take()) {
+            // Where it was its own, nobody hears this.
+            let _ = connect.send(());
+        }
+        turn
+    }
+}
+
+impl<C: Send + 'static, E: Send + 'static> Drop for Waiting<C, E> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.pool.0.state);
+        if let Some(known) = state.origins.get_mut(&self.origin) {
+            known.waiting.retain(|waiter| waiter.call != self.call);
+        }
+        // What it was given as it left is for the next.
+        if let Ok(Turn::Served { connection, until, is_new }) = self.turn.try_recv() {
+            self.pool.offer(&mut state, &self.origin, connection, until, is_new);
+        }
+        state.forget(&self.origin);
+    }
+}
+
+impl<C: Send + 'static, E: Send + 'static> Connecting<C, E> {
+    /// A connection goes to its own call, or else to the first who waits; a failure to its own call
+    /// alone, since others have not waited for it as long.
+    pub fn finish(mut self, result: Result<C, E>) {
+        self.is_over = true;
+        let pool = self.pool.clone();
+        let mut state = lock(&pool.0.state);
+        let own = state.connected(&self.origin, self.call);
+        match (result, own) {
+            (Ok(connection), own) => {
+                let until = Instant::now() + IDLE_WITHOUT_HINT;
+                let turn = Turn::Served { connection, until, is_new: true };
+                let unwanted = match own {
+                    Some(own) => own.turn.send(turn).err(),
+                    None => Some(turn),
+                };
+                if let Some(Turn::Served { connection, until, .. }) = unwanted {
+                    pool.offer(&mut state, &self.origin, connection, until, true);
+                }
+            }
+            (Err(error), Some(own)) => {
+                let _ = own.turn.send(Turn::Failed(error));
+            }
+            (Err(_), None) => state.uncover(&self.origin),
+        }
+        state.forget(&self.origin);
+    }
+}
+
+impl<C: Send + 'static, E: Send + 'static> Drop for Connecting<C, E> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let mut state = lock(&self.pool.0.state);
+            // Its own call learns of it by the sender's going away.
+            drop(state.connected(&self.origin, self.call));
+            state.uncover(&self.origin);
+            state.forget(&self.origin);
+        }
+    }
+}
+
+impl<C, E> State<C, E> {
+    /// One connect less. The call that it was begun for, where that still waits.
+    fn connected(&mut self, origin: &Arc<str>, call: u64) -> Option<Waiter<C, E>> {
+        let known = self.origins.get_mut(origin)?;
+        known.connecting -= 1;
+        let own = known.waiting.iter().position(|waiter| waiter.call == call)?;
+        known.waiting.remove(own)
+    }
+
+    /// Tells one who counted on a connect that there is none for it any more.
+    fn uncover(&mut self, origin: &Arc<str>) {
+        let Some(known) = self.origins.get_mut(origin) else { return };
+        while known.connecting < known.waiting.len()
+            && let Some(first) = known.waiting.iter().position(|waiter| !waiter.connects)
+            && let Some(waiter) = known.waiting.remove(first)
+        {
+            if waiter.turn.send(Turn::Uncovered).is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn forget(&mut self, origin: &Arc<str>) {
+        let is_empty = |known: &Origin<C, E>| {
+            known.idle.is_empty() && known.waiting.is_empty() && known.connecting == 0
+        };
+        if self.origins.get(origin).is_some_and(is_empty) {
+            self.origins.remove(origin);
+        }
+    }
+
     /// Drops what has had its time. The next such moment; `None` when nothing is left.
     fn expire(&mut self, now: Instant) -> Option<Instant> {
-        self.routes.retain(|_, Connections { idle, freed }| {
+        self.origins.retain(|_, Origin { idle, waiting, connecting }| {
             idle.retain(|(until, _)| now < *until);
-            !idle.is_empty() || Arc::strong_count(freed) > 1
+            !idle.is_empty() || !waiting.is_empty() || *connecting > 0
         });
-        let idle = self.routes.values().flat_map(|connections| &connections.idle);
-        self.next = idle.map(|(until, _)| *until).min();
+        let idle = self.origins.values().flat_map(|origin| &origin.idle);
+        (self.idle, self.next) = (idle.clone().count(), idle.map(|(until, _)| *until).min());
         self.next
     }
 }
 
 /// Ends with the last idle connection, or with the pool.
-async fn reap<C>(idle: Weak<Mutex<Idle<C>>>, sooner: Arc<Notify>) {
-    while let Some(next) = idle.upgrade().and_then(|idle| lock(&idle).expire(Instant::now())) {
+async fn reap<C, E>(pool: Weak<Shared<C, E>>, sooner: Arc<Notify>) {
+    while let Some(next) = pool.upgrade().and_then(|pool| lock(&pool.state).expire(Instant::now()))
+    {
         let _ = timeout_at(next, sooner.notified()).await;
     }
 }
 
-impl<C> Default for Pool<C> {
+impl<C, E> Default for Pool<C, E> {
     fn default() -> Self {
-        let idle = Idle { routes: HashMap::new(), next: None };
-        Self { idle: Arc::new(Mutex::new(idle)), sooner: Arc::default() }
+        let state = State { origins: HashMap::new(), idle: 0, calls: 0, next: None };
+        Self(Arc::new(Shared { state: Mutex::new(state), sooner: Arc::default() }))
     }
 }
 
-impl<C> Default for Connections<C> {
+impl<C, E> Clone for Pool<C, E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<C, E> Default for Origin<C, E> {
     fn default() -> Self {
-        Self { idle: Vec::new(), freed: Arc::default() }
+        Self { idle: Vec::new(), waiting: VecDeque::new(), connecting: 0 }
     }
-}
-
-/// For how long the connection of this answer may be idle, `None` where it is closed.
-///
-/// A second less than the server says, so that no request meets a closing connection; a server
-/// that says nothing keeps 2 s at the least (gunicorn).
-pub(super) fn idle_limit(version: Version, headers: &HeaderMap) -> Option<Duration> {
-    let connection = headers.get_all(header::CONNECTION);
-    let says = |wanted: &[u8]| {
-        let mut options = connection.iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
-        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(wanted))
-    };
-    if says(b"close") || version < Version::HTTP_11 && !says(b"keep-alive") {
-        return None;
-    }
-    let seconds = headers.get("keep-alive").and_then(timeout);
-    Some(seconds.map_or(IDLE_WITHOUT_HINT, |seconds| {
-        Duration::from_secs(seconds.saturating_sub(1)).min(LONGEST_IDLE)
-    }))
-}
-
-/// `timeout=` of `Keep-Alive` in seconds; one that is less than nothing is nothing.
-fn timeout(keep_alive: &HeaderValue) -> Option<u64> {
-    keep_alive.to_str().ok()?.split(',').find_map(|parameter| {
-        let (name, seconds) = parameter.split_once('=')?;
-        let seconds = seconds.trim().trim_matches('"').parse::<i128>().ok()?;
-        let seconds = u64::try_from(seconds.max(0)).unwrap_or(u64::MAX);
-        name.trim().eq_ignore_ascii_case("timeout").then_some(seconds)
-    })
 }
 
 /// How long a connection may take new requests, so that DNS changes are seen under steady load.
 const LONGEST_USE: Duration = Duration::from_mins(1);
-const LONGEST_IDLE: Duration = Duration::from_mins(1);
-const IDLE_WITHOUT_HINT: Duration = Duration::from_millis(1500);
+/// A service that calls one backend 64 times at once is a busy one.
+const MOST_IDLE_OF_AN_ORIGIN: usize = 64;
+/// A quarter of the descriptors that many systems give a process.
+const MOST_IDLE: usize = 256;
+/// What is beyond those: many turns of a busy event loop, and soon gone after a burst.
+const SURPLUS_IDLE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn limit(headers: &[(&'static str, &str)]) -> Option<Duration> {
-        let headers = headers.iter().map(|(name, value)| {
-            (header::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
-        });
-        idle_limit(Version::HTTP_11, &headers.collect())
+    fn origin(name: &str) -> Arc<str> {
+        name.into()
     }
 
-    #[track_caller]
-    fn kept(hint: &str, milliseconds: u64) {
-        let expected = Some(Duration::from_millis(milliseconds));
-        assert_eq!(limit(&[("keep-alive", hint)]), expected, "{hint}");
-    }
-
-    #[test]
-    fn an_idle_connection_is_kept_a_second_less_than_the_server_says() {
-        kept("timeout=5", 4_000);
-        kept("timeout=5, max=100", 4_000);
-        kept("max=100, Timeout = \"5\"", 4_000);
-        kept("timeout=2", 1_000);
-    }
-
-    #[test]
-    fn it_is_kept_a_minute_at_most() {
-        kept("timeout=61", 60_000);
-        kept("timeout=99999999999999999999", 60_000);
-    }
-
-    #[test]
-    fn it_is_not_kept_where_that_leaves_nothing() {
-        kept("timeout=1", 0);
-        kept("timeout=0", 0);
-        kept("timeout=-5", 0);
-    }
-
-    #[test]
-    fn it_is_kept_a_second_and_a_half_where_the_server_says_nothing() {
-        assert_eq!(limit(&[]), Some(Duration::from_millis(1500)));
-        kept("max=5", 1500);
-        kept("timeout=soon", 1500);
-    }
-
-    #[test]
-    fn a_connection_that_the_server_closes_is_not_idle() {
-        assert_eq!(limit(&[("connection", "Close")]), None);
-        assert_eq!(limit(&[("connection", "x, close"), ("keep-alive", "timeout=5")]), None);
-        assert_eq!(idle_limit(Version::HTTP_10, &HeaderMap::new()), None);
-    }
-
-    fn route(origin: &str) -> Route {
-        Route { origin: origin.to_owned(), environment: None }
-    }
+    /// Of connections that are numbers.
+    type Numbers = Pool<u32, &'static str>;
 
     /// A connection that tells whether it has been dropped.
     fn connection() -> (Arc<()>, Weak<()>) {
@@ -224,60 +342,65 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
 
-    fn put<C: Send + 'static>(pool: &Pool<C>, route: Route, connection: C, milliseconds: u64) {
-        pool.put(route, connection, Instant::now(), Duration::from_millis(milliseconds));
+    fn put<C: Send + 'static>(
+        pool: &Pool<C, &'static str>,
+        origin: &Arc<str>,
+        connection: C,
+        milliseconds: u64,
+    ) {
+        pool.put(origin, connection, Instant::now(), Duration::from_millis(milliseconds));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_taken_until_its_time_is_over() {
-        let pool = Pool::default();
-        put(&pool, route("http://a"), 1, 4_000);
+        let pool = Pool::<_, &'static str>::default();
+        put(&pool, &origin("http://a"), 1, 4_000);
         advance(3_999).await;
-        assert_eq!(pool.take(&route("http://a")), Some(1));
-        assert_eq!(pool.take(&route("http://a")), None);
-        put(&pool, route("http://a"), 1, 4_000);
+        assert_eq!(pool.take("http://a"), Some(1));
+        assert_eq!(pool.take("http://a"), None);
+        put(&pool, &origin("http://a"), 1, 4_000);
         advance(4_000).await;
-        assert_eq!(pool.take(&route("http://a")), None);
+        assert_eq!(pool.take("http://a"), None);
     }
 
     // B25: the next one is made at the address that the name has then (resolver.rs).
     #[tokio::test(start_paused = true)]
     async fn a_connection_takes_no_request_a_minute_after_it_was_made_however_busy_it_was() {
-        let (pool, made) = (Pool::default(), Instant::now());
+        let (pool, made) = (Numbers::default(), Instant::now());
         for _ in 0..60 {
-            pool.put(route("http://a"), 1, made, Duration::from_secs(4));
+            pool.put(&origin("http://a"), 1, made, Duration::from_secs(4));
             advance(999).await;
-            assert_eq!(pool.take(&route("http://a")), Some(1));
+            assert_eq!(pool.take("http://a"), Some(1));
         }
-        pool.put(route("http://a"), 1, made, Duration::from_secs(4));
+        pool.put(&origin("http://a"), 1, made, Duration::from_secs(4));
         advance(60).await;
-        assert_eq!(pool.take(&route("http://a")), None);
+        assert_eq!(pool.take("http://a"), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_other_origin_takes_it() {
-        let pool = Pool::default();
-        put(&pool, route("http://a"), 1, 4_000);
-        assert_eq!(pool.take(&route("http://b")), None);
+        let pool = Pool::<_, &'static str>::default();
+        put(&pool, &origin("http://a"), 1, 4_000);
+        assert_eq!(pool.take("http://b"), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_last_one_is_taken_first_and_none_past_its_time() {
-        let pool = Pool::default();
-        put(&pool, route("http://a"), 1, 4_000);
-        put(&pool, route("http://a"), 2, 1_000);
-        put(&pool, route("http://a"), 3, 4_000);
-        assert_eq!(pool.take(&route("http://a")), Some(3));
+        let pool = Pool::<_, &'static str>::default();
+        put(&pool, &origin("http://a"), 1, 4_000);
+        put(&pool, &origin("http://a"), 2, 1_000);
+        put(&pool, &origin("http://a"), 3, 4_000);
+        assert_eq!(pool.take("http://a"), Some(3));
         advance(1_000).await;
-        assert_eq!(pool.take(&route("http://a")), Some(1));
+        assert_eq!(pool.take("http://a"), Some(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_is_dropped_when_its_time_is_over_whatever_comes_before_and_after() {
-        let pool = Pool::default();
+        let pool = Pool::<_, &'static str>::default();
         let ((slow, slow_is_open), (quick, quick_is_open)) = (connection(), connection());
-        put(&pool, route("http://a"), slow, 60_000);
-        put(&pool, route("http://b"), quick, 1_500);
+        put(&pool, &origin("http://a"), slow, 60_000);
+        put(&pool, &origin("http://b"), quick, 1_500);
         advance(1_499).await;
         assert!(is_open(&quick_is_open));
         advance(2).await;
@@ -290,46 +413,185 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_comes_back_when_all_had_gone_is_dropped_in_its_time_too() {
-        let pool = Pool::default();
+        let pool = Pool::<_, &'static str>::default();
         for _ in 0..3 {
             let (connection, open) = connection();
-            put(&pool, route("http://a"), connection, 1_500);
+            put(&pool, &origin("http://a"), connection, 1_500);
             advance(1_501).await;
             assert!(!is_open(&open));
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn one_that_comes_back_goes_to_one_who_waits_for_it() {
-        let pool = Arc::new(Pool::default());
-        let waiter = |pool: Arc<Pool<i32>>| async move { pool.freed(&route("http://a")).await };
-        let left = tokio::spawn(waiter(pool.clone()));
-        let waits = tokio::spawn(waiter(pool.clone()));
-        tokio::task::yield_now().await;
-        left.abort();
-        put(&pool, route("http://b"), 2, 4_000);
-        put(&pool, route("http://a"), 1, 4_000);
-        assert_eq!(waits.await.unwrap(), 1);
-        assert_eq!(pool.take(&route("http://a")), None);
+    /// A call that waits, and the connect that it begins.
+    fn begun(pool: &Numbers) -> (Waiting<u32, &'static str>, Connecting<u32, &'static str>) {
+        let mut waiting = pool.wait(&origin("http://a"));
+        assert!(!waiting.is_covered());
+        let (connecting, _) = waiting.connect();
+        (waiting, connecting)
+    }
+
+    /// What a call that waits is served with, if it is already.
+    async fn served(mut waiting: Waiting<u32, &'static str>) -> Result<(u32, bool), &'static str> {
+        match timeout_at(Instant::now(), waiting.turn()).await {
+            Ok(Some(Turn::Served { connection, is_new, .. })) => Ok((connection, is_new)),
+            Ok(Some(Turn::Failed(error))) => Err(error),
+            Ok(Some(Turn::Uncovered)) => Err("uncovered"),
+            Ok(None) => Err("lost"),
+            Err(_) => Err("waits"),
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_was_taken_meanwhile_is_waited_for_again() {
-        let pool = Arc::new(Pool::default());
-        put(&pool, route("http://a"), 1, 1_000);
-        pool.take(&route("http://a"));
-        let waiting = pool.clone();
-        let waits = tokio::spawn(async move { waiting.freed(&route("http://a")).await });
-        advance(10_000).await;
-        put(&pool, route("http://a"), 2, 4_000);
-        assert_eq!(waits.await.unwrap(), 2);
+    async fn one_that_comes_back_goes_to_the_first_who_waits_for_its_origin() {
+        let pool = Numbers::default();
+        let left = pool.wait(&origin("http://a"));
+        let first = pool.wait(&origin("http://a"));
+        let second = pool.wait(&origin("http://a"));
+        drop(left);
+        put(&pool, &origin("http://b"), 2, 4_000);
+        put(&pool, &origin("http://a"), 1, 4_000);
+        assert_eq!(served(second).await, Err("waits"));
+        assert_eq!(served(first).await, Ok((1, false)));
+        assert_eq!(pool.take("http://a"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_one_goes_to_the_call_that_it_was_begun_for() {
+        let pool = Numbers::default();
+        let ((first, _first), (second, connecting)) = (begun(&pool), begun(&pool));
+        connecting.finish(Ok(2));
+        assert_eq!(served(first).await, Err("waits"));
+        assert_eq!(served(second).await, Ok((2, true)));
+    }
+
+    // D19
+    #[tokio::test(start_paused = true)]
+    async fn a_connect_whose_call_was_served_otherwise_serves_the_next_who_waits() {
+        let pool = Numbers::default();
+        let (first, connecting) = begun(&pool);
+        put(&pool, &origin("http://a"), 1, 4_000);
+        assert_eq!(served(first).await, Ok((1, false)));
+        let next = pool.wait(&origin("http://a"));
+        assert!(next.is_covered());
+        assert!(!pool.wait(&origin("http://a")).is_covered());
+        connecting.finish(Ok(2));
+        assert_eq!(served(next).await, Ok((2, true)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_one_that_nobody_needs_is_idle_for_a_second_and_a_half() {
+        let pool = Numbers::default();
+        for _ in 0..2 {
+            let (left, connecting) = begun(&pool);
+            drop(left);
+            connecting.finish(Ok(1));
+        }
+        advance(1_499).await;
+        assert_eq!(pool.take("http://a"), Some(1));
+        advance(2).await;
+        assert_eq!(pool.take("http://a"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connect_that_fails_fails_its_own_call_alone() {
+        let pool = Numbers::default();
+        let ((first, connecting), (second, _second)) = (begun(&pool), begun(&pool));
+        connecting.finish(Err("refused"));
+        assert_eq!(served(first).await, Err("refused"));
+        assert_eq!(served(second).await, Err("waits"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_counted_on_a_connect_that_ends_without_a_connection_is_told() {
+        for is_lost in [false, true] {
+            let pool = Numbers::default();
+            let (first, connecting) = begun(&pool);
+            put(&pool, &origin("http://a"), 1, 4_000);
+            assert_eq!(served(first).await, Ok((1, false)));
+            let next = pool.wait(&origin("http://a"));
+            if is_lost {
+                drop(connecting);
+            } else {
+                connecting.finish(Err("refused"));
+            }
+            assert_eq!(served(next).await, Err("uncovered"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connect_that_is_lost_is_told_to_its_call() {
+        let (waiting, connecting) = begun(&Numbers::default());
+        drop(connecting);
+        assert_eq!(served(waiting).await, Err("lost"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connect_learns_whether_its_call_was_served_or_left() {
+        let pool = Numbers::default();
+        let mut waiting = pool.wait(&origin("http://a"));
+        let (_connecting, call) = waiting.connect();
+        put(&pool, &origin("http://a"), 1, 4_000);
+        assert_eq!(served(waiting).await, Ok((1, false)));
+        assert!(call.await.is_ok());
+        let mut waiting = pool.wait(&origin("http://a"));
+        let (_connecting, call) = waiting.connect();
+        drop(waiting);
+        assert!(call.await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_call_was_given_as_it_left_goes_to_the_next() {
+        let pool = Numbers::default();
+        let (left, next) = (pool.wait(&origin("http://a")), pool.wait(&origin("http://a")));
+        put(&pool, &origin("http://a"), 1, 4_000);
+        drop(left);
+        assert_eq!(served(next).await, Ok((1, false)));
+    }
+
+    // D29
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_of_an_origin_that_takes_no_connection() {
+        let pool = Numbers::default();
+        for number in 0..100 {
+            let mut waiting = pool.wait(&origin(&format!("http://{number}")));
+            let (connecting, _) = waiting.connect();
+            if number % 2 == 0 {
+                connecting.finish(Err("refused"));
+                assert_eq!(served(waiting).await, Err("refused"));
+            } else {
+                drop(waiting);
+                drop(connecting);
+            }
+        }
+        assert!(lock(&pool.0.state).origins.is_empty());
+    }
+
+    // D29
+    #[tokio::test(start_paused = true)]
+    async fn sixty_four_stay_idle_for_an_origin_and_256_in_all() {
+        let pool = Numbers::default();
+        let idle = |pool: &Numbers| lock(&pool.0.state).idle;
+        for connection in 0..3_000 {
+            put(&pool, &origin("http://a"), connection, 60_000);
+        }
+        assert_eq!(idle(&pool), 3_000);
+        advance(501).await;
+        assert_eq!(idle(&pool), 64);
+        for connection in 0..1_000 {
+            put(&pool, &origin(&format!("http://{}", connection % 10)), connection, 60_000);
+        }
+        advance(501).await;
+        assert_eq!(idle(&pool), 256);
+        advance(60_000).await;
+        assert_eq!(idle(&pool), 0);
+        assert!(lock(&pool.0.state).origins.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_pool_drops_all_with_itself() {
-        let pool = Pool::default();
+        let pool = Pool::<_, &'static str>::default();
         let (connection, open) = connection();
-        put(&pool, route("http://a"), connection, 60_000);
+        put(&pool, &origin("http://a"), connection, 60_000);
         tokio::task::yield_now().await;
         drop(pool);
         assert!(!is_open(&open));

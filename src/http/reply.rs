@@ -1,10 +1,21 @@
-//! An answer, bounded: at most 1 MiB of a 2xx, at most 64 KiB of anything else, decoded.
+//! An answer, bounded: at most 1 MiB of a 2xx, at most 64 KiB of anything else, read and decoded.
 
-use std::io::{self, Read as _};
+use std::{error::Error as _, fmt, future::poll_fn, io, pin::Pin, time::Duration};
 
-use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::timeout;
 
-use super::Fault;
+use super::{
+    Fault,
+    coding::{self, Unreadable},
+};
+use crate::{
+    json,
+    redact::{Excerpt, Redactor},
+};
 
 /// What came back, as far as it came.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +24,10 @@ pub struct Reply {
     pub status: u16,
     /// Where a 301, 302, 303, 307 or 308 leads; such an answer's body is not read.
     pub location: Option<String>,
-    /// The body as text: UTF-8 with U+FFFD for what is not, without one leading byte order mark.
+    /// The body as text: UTF-8 with U+FFFD for what is not, without a leading byte order mark.
     pub text: String,
+    /// The value of `Content-Type`, empty for none.
+    pub content_type: String,
     /// Why the body is not whole. A non-2xx is an answer all the same.
     pub broken: Option<Fault>,
 }
@@ -25,191 +38,168 @@ impl Reply {
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+
+    /// What a cause tells of it: nothing of its body.
+    #[must_use]
+    pub fn described(&self, origin: String, redactor: &Redactor) -> Described {
+        let content_type = redactor.excerpt(&self.content_type, false);
+        Described { origin, status: self.status, content_type, length: self.text.len() }
+    }
 }
 
-/// Why a body could not be read.
+/// An answer, but for its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
-    TooLong,
-    Coding(String),
-    Corrupt(&'static str),
+pub struct Described {
+    origin: String,
+    /// The status code.
+    pub status: u16,
+    content_type: Excerpt,
+    length: usize,
 }
 
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TooLong => f.write_str("it is longer than 1 MiB"),
-            Self::Coding(name) => write!(f, "its content coding \"{name}\" is not known"),
-            Self::Corrupt(coding) => write!(f, "it is not valid {coding}"),
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, status, content_type, length } = self;
+        write!(f, "{origin} answered {status} (")?;
+        if content_type.is_empty() {
+            f.write_str("no content type")?;
+        } else {
+            content_type.fmt(f)?;
+        }
+        write!(f, ", {length} bytes)")
+    }
+}
+
+/// The answer, and whether it came to its last byte.
+pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (Reply, bool) {
+    let (head, mut incoming) = response.into_parts();
+    let status = head.status.as_u16();
+    let location = head.headers.get(header::LOCATION);
+    if let Some(location) = location.filter(|_| redirects(status)) {
+        let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
+        let reply = Reply { status, location: Some(location), ..Reply::default() };
+        return (reply, drain(incoming).await);
+    }
+    let codings = coding::codings(&head.headers);
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let content_type = String::from_utf8_lossy(content_type.unwrap_or_default()).into_owned();
+    let limit = limit(status);
+    let mut body = Vec::new();
+    let mut broken = None;
+    let mut is_reset = false;
+    let whole = loop {
+        match chunk(&mut incoming).await {
+            None => break true,
+            Some(Ok(chunk)) => body.extend_from_slice(&chunk),
+            Some(Err(error)) => {
+                is_reset = resets(&error);
+                broken = Some(Fault::inside_answer(&error, origin));
+                break false;
+            }
+        }
+        if body.len() > limit {
+            broken = Some(Fault::unreadable(&Unreadable::TooLong, origin));
+            body.truncate(limit);
+            break false;
+        }
+    };
+    let decoded = match codings {
+        // Not coded, whatever a proxy that decoded it, or `gzip, UTF-8`, says of it.
+        Ok(codings) if !codings.is_empty() && is_whole(&text(&body)) => Ok(body),
+        Ok(codings) => coding::decode(body, &codings, limit).await,
+        Err(why) => Err((why, body)),
+    };
+    let body = decoded.unwrap_or_else(|(why, body)| {
+        broken.get_or_insert_with(|| Fault::unreadable(&why, origin));
+        body
+    });
+    let text = text(&body);
+    if is_reset && ends_with_its_connection(&head.headers) && is_whole(&text) {
+        broken = None;
+    }
+    (Reply { status, location: None, text, content_type, broken }, whole)
+}
+
+/// Whether nothing else tells the end of the body (RFC 9112 §6.3).
+fn ends_with_its_connection(headers: &HeaderMap) -> bool {
+    ![header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+        .iter()
+        .any(|name| headers.contains_key(name))
+}
+
+/// Whether `error` is a reset. A server that closes without having read everything sends one in
+/// place of its end, and `fetch` takes it for that.
+fn resets(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::ConnectionReset)
+}
+
+/// Whether nothing can be missing: an object ends with its brace.
+fn is_whole(text: &str) -> bool {
+    json::pick(text, []).is_ok_and(|object| object.is_some())
+}
+
+/// Reads the body of a redirect, where that is quickly done: its connection can be used again.
+async fn drain(mut body: Incoming) -> bool {
+    if body.size_hint().exact().is_none_or(|length| length > LONGEST_DRAINED) {
+        return false;
+    }
+    let rest = async {
+        loop {
+            match chunk(&mut body).await {
+                None => break true,
+                Some(Ok(_)) => {}
+                Some(Err(_)) => break false,
+            }
+        }
+    };
+    timeout(LONGEST_DRAIN, rest).await.unwrap_or(false)
+}
+
+/// The next piece of `body`, trailers passed over.
+async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+    loop {
+        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await? {
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Some(Ok(data));
+                }
+            }
+            Err(error) => return Some(Err(error)),
         }
     }
 }
 
 /// The most that is read of an answer with this status, in bytes.
-pub(super) fn limit(status: u16) -> usize {
+fn limit(status: u16) -> usize {
     if (200..300).contains(&status) { 1024 * 1024 } else { 64 * 1024 }
 }
 
 /// The redirects that are followed.
-pub(super) fn redirects(status: u16) -> bool {
+fn redirects(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// Undoes `codings` (RFC 9110 §8.4, in the order they were applied), giving at most `limit` bytes.
-/// A failure comes with what could be decoded.
-pub(super) fn decode(
-    body: &[u8],
-    codings: &[String],
-    limit: usize,
-) -> Result<Vec<u8>, (Unreadable, Vec<u8>)> {
-    let mut body = body.to_vec();
-    for coding in codings.iter().rev() {
-        let mut out = Vec::new();
-        let decoded = match coding.as_str() {
-            "" | "identity" => continue,
-            _ if body.is_empty() => continue,
-            "gzip" | "x-gzip" => gunzip(&body, &mut out, limit),
-            "deflate" => inflate(&body, &mut out, limit),
-            other => Err(Unreadable::Coding(other.to_owned())),
-        };
-        out.truncate(limit);
-        match decoded {
-            Ok(()) => body = out,
-            Err(why) => return Err((why, out)),
-        }
-    }
-    Ok(body)
+/// `body` as `Response.text()` gives it: Node's drops two byte order marks.
+fn text(body: &[u8]) -> String {
+    let without = |body| <[u8]>::strip_prefix(body, b"\xef\xbb\xbf").unwrap_or(body);
+    String::from_utf8_lossy(without(without(body))).into_owned()
 }
 
-/// `body` as `Response.text()` gives it.
-pub(super) fn text(body: &[u8]) -> String {
-    String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).into_owned()
-}
-
-fn gunzip(mut body: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Unreadable> {
-    loop {
-        let mut member = GzDecoder::new(body);
-        read(&mut member, out, limit, "gzip")?;
-        let rest = member.into_inner();
-        // Members follow one another (RFC 1952 §2.2); what follows them and is none is ignored.
-        if rest.len() == body.len() || !rest.starts_with(&[0x1f, 0x8b]) {
-            return Ok(());
-        }
-        body = rest;
-    }
-}
-
-/// zlib as the standard has it, raw deflate as some servers send it.
-fn inflate(body: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Unreadable> {
-    if body.first().is_some_and(|first| first & 0x0f == 8) {
-        read(ZlibDecoder::new(body), out, limit, "deflate")
-    } else {
-        read(DeflateDecoder::new(body), out, limit, "deflate")
-    }
-}
-
-/// Reads on to the end or one byte beyond `limit`. A stream that lacks its end is taken as far as
-/// it goes, as `fetch` does: that the answer is whole is known from its framing.
-fn read(
-    decoder: impl io::Read,
-    out: &mut Vec<u8>,
-    limit: usize,
-    coding: &'static str,
-) -> Result<(), Unreadable> {
-    let room = (limit + 1).saturating_sub(out.len()) as u64;
-    match decoder.take(room).read_to_end(out) {
-        Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => Err(Unreadable::Corrupt(coding)),
-        _ if out.len() > limit => Err(Unreadable::TooLong),
-        _ => Ok(()),
-    }
-}
+/// In bytes.
+const LONGEST_DRAINED: u64 = 16 * 1024;
+/// What has been sent is here by then; what has not is not worth the wait.
+const LONGEST_DRAIN: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use flate2::{
-        Compression,
-        write::{DeflateEncoder, GzEncoder, ZlibEncoder},
-    };
-
     use super::*;
 
-    fn gzip(body: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(body).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn zlib(body: &[u8]) -> Vec<u8> {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(body).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn deflate(body: &[u8]) -> Vec<u8> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(body).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn decoded(body: impl AsRef<[u8]>, codings: &[&str]) -> Result<Vec<u8>, Unreadable> {
-        let codings: Vec<String> = codings.iter().map(|&coding| coding.to_owned()).collect();
-        decode(body.as_ref(), &codings, 1024 * 1024).map_err(|(why, _)| why)
-    }
-
     #[test]
-    fn known_codings_are_undone() {
-        assert_eq!(decoded(gzip(b"{}"), &["gzip"]).unwrap(), b"{}");
-        assert_eq!(decoded(gzip(b"{}"), &["x-gzip"]).unwrap(), b"{}");
-        assert_eq!(decoded(zlib(b"{}"), &["deflate"]).unwrap(), b"{}");
-        assert_eq!(decoded(deflate(b"{}"), &["deflate"]).unwrap(), b"{}");
-        assert_eq!(decoded(gzip(&zlib(b"{}")), &["deflate", "gzip"]).unwrap(), b"{}");
-        assert_eq!(decoded(b"{}", &["identity"]).unwrap(), b"{}");
-        assert_eq!(decoded(Vec::new(), &["gzip"]).unwrap(), b"");
-    }
-
-    #[test]
-    fn members_are_joined_and_what_follows_is_ignored() {
-        let two = [gzip(b"{"), gzip(b"}"), b"\r\n".to_vec()].concat();
-        assert_eq!(decoded(two, &["gzip"]).unwrap(), b"{}");
-        let empty_first = [gzip(b""), gzip(b"{}")].concat();
-        assert_eq!(decoded(empty_first, &["gzip"]).unwrap(), b"{}");
-    }
-
-    #[test]
-    fn a_stream_without_its_end_is_taken_as_far_as_it_goes() {
-        let whole = gzip(b"{\"token\":\"t\"}");
-        let cut = whole[..whole.len() - 8].to_vec();
-        assert_eq!(decoded(cut, &["gzip"]).unwrap(), b"{\"token\":\"t\"}");
-    }
-
-    #[test]
-    fn an_unknown_coding_is_named() {
-        let error = decoded(b"x", &["br"]).unwrap_err();
-        assert_eq!(error.to_string(), "its content coding \"br\" is not known");
-    }
-
-    #[test]
-    fn what_is_not_in_its_coding_is_refused() {
-        assert_eq!(decoded(b"{\"token\":1}", &["gzip"]), Err(Unreadable::Corrupt("gzip")));
-        assert_eq!(decoded(b"\x07{}", &["deflate"]), Err(Unreadable::Corrupt("deflate")));
-    }
-
-    #[test]
-    fn a_bomb_stops_at_the_limit() {
-        let exact = gzip(&vec![b' '; 1024 * 1024]);
-        assert_eq!(decoded(exact, &["gzip"]).unwrap().len(), 1024 * 1024);
-        let bomb = gzip(&vec![b' '; 1024 * 1024 + 1]);
-        assert_eq!(decoded(bomb, &["gzip"]), Err(Unreadable::TooLong));
-        let members = gzip(&vec![b' '; 600_000]).repeat(2);
-        assert_eq!(decoded(members, &["gzip"]), Err(Unreadable::TooLong));
-    }
-
-    #[test]
-    fn text_loses_one_byte_order_mark() {
+    fn text_loses_two_byte_order_marks() {
         assert_eq!(text(b"\xef\xbb\xbf{}"), "{}");
-        assert_eq!(text(b"\xef\xbb\xbf\xef\xbb\xbf{}"), "\u{feff}{}");
+        assert_eq!(text(&[b"\xef\xbb\xbf".repeat(2), b"{}".to_vec()].concat()), "{}");
+        assert_eq!(text(&[b"\xef\xbb\xbf".repeat(3), b"{}".to_vec()].concat()), "\u{feff}{}");
         assert_eq!(text(b"\xe4"), "\u{fffd}");
     }
 }

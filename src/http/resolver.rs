@@ -4,32 +4,40 @@
 //! system's own patience is long.
 
 use std::{
-    collections::HashMap,
-    future::Future,
+    collections::{HashMap, HashSet},
     io,
-    net::{SocketAddr, ToSocketAddrs as _},
+    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
     thread,
     time::Duration,
 };
 
-use hyper_util::client::legacy::connect::dns::Name;
+use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use tokio::{
+    select,
     sync::watch,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until},
 };
-use tower_service::Service;
 
-use super::fault::LookupFailed;
+use super::{
+    fault::Reason,
+    lookup_threads::{Thread, Threads},
+};
 use crate::lock::lock;
 
-/// Asks the system for names.
+/// Asks the system for names. Clones share the lookups and the threads.
 #[derive(Clone, Default)]
-pub(super) struct SystemResolver {
-    under_way: Arc<Mutex<HashMap<String, UnderWay>>>,
+pub struct Resolver {
+    names: Arc<Mutex<Names>>,
+    threads: Arc<Threads>,
+}
+
+#[derive(Default)]
+struct Names {
+    under_way: HashMap<String, UnderWay>,
+    /// Names that were found. What was found is the name server's business, and not remembered.
+    found: HashSet<String>,
 }
 
 /// The lookups of one name, in the order in which they began.
@@ -51,6 +59,26 @@ enum Looked {
     Found(Vec<SocketAddr>),
 }
 
+/// Why a name has no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LookupFailed(pub(super) Reason);
+
+impl LookupFailed {
+    /// There is no such name, or it has no address.
+    fn not_found() -> Self {
+        Self(Reason::named("ENOTFOUND"))
+    }
+
+    /// The system cannot ask: it has no thread, descriptor or memory.
+    fn of_the_system(error: &io::Error) -> Self {
+        Self(error.into())
+    }
+
+    fn lost() -> Self {
+        Self(Reason::new("the name lookup ended without a result"))
+    }
+}
+
 impl Looked {
     fn of(&self, number: u32) -> Option<Result<Vec<SocketAddr>, LookupFailed>> {
         match self {
@@ -62,77 +90,90 @@ impl Looked {
 }
 
 /// What asks the system.
-trait LookUp: Fn() -> io::Result<Vec<SocketAddr>> + Clone + Send + 'static {}
+trait LookUp: Fn() -> Result<Vec<SocketAddr>, LookupFailed> + Clone + Send + 'static {}
 
-impl<F: Fn() -> io::Result<Vec<SocketAddr>> + Clone + Send + 'static> LookUp for F {}
+impl<F: Fn() -> Result<Vec<SocketAddr>, LookupFailed> + Clone + Send + 'static> LookUp for F {}
 
-impl Service<Name> for SystemResolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = LookupFailed;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, LookupFailed>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LookupFailed>> {
-        Poll::Ready(Ok(()))
+impl Resolver {
+    /// The addresses of `name`, in the system's order; at least one.
+    pub(super) async fn look_up(&self, name: &str) -> Result<Vec<SocketAddr>, LookupFailed> {
+        let host = name.to_owned();
+        self.shared(name, move || ask(&host)).await
     }
 
-    fn call(&mut self, name: Name) -> Self::Future {
-        let resolver = self.clone();
-        Box::pin(async move {
-            let name = name.as_str().to_owned();
-            let host = name.clone();
-            let look_up = move || Ok((&*host, 0).to_socket_addrs()?.collect());
-            resolver.shared(name, look_up).await.map(Vec::into_iter)
-        })
-    }
-}
-
-impl SystemResolver {
     /// What the lookups of `name` give that are under way. `look_up` begins one where there is none,
     /// and another where the last has said nothing for too long.
     async fn shared(
         &self,
-        name: String,
+        name: &str,
         look_up: impl LookUp,
     ) -> Result<Vec<SocketAddr>, LookupFailed> {
-        let Joined { mut looked, number, mut due } = self.join(&name, &look_up)?;
+        let mut joined = self.join(name);
+        let (number, mut due) = (joined.number, joined.due);
         loop {
+            let turn = async {
+                sleep_until(due).await;
+                self.threads.one(joined.is_known).await
+            };
             let is_over = |looked: &Looked| looked.of(number).is_some();
-            // Past it there is one more to wait for.
-            if let Ok(over) = timeout_at(due, looked.wait_for(is_over)).await {
-                let result = over.ok().and_then(|looked| looked.of(number));
-                return result.unwrap_or(Err(LookupFailed::Lost));
+            select! {
+                biased;
+                over = joined.looked.wait_for(is_over) => {
+                    let result = over.ok().and_then(|looked| looked.of(number));
+                    return result.unwrap_or(Err(LookupFailed::lost()));
+                }
+                thread = turn => due = self.begin(name, thread, &look_up)?,
             }
-            let joined = self.join(&name, &look_up)?;
-            // Where all were over at that very moment, their result is here already.
-            due = joined.due;
         }
     }
 
-    /// Begins a lookup where one is due.
-    fn join(&self, name: &str, look_up: &impl LookUp) -> Result<Joined, LookupFailed> {
-        let mut all = lock(&self.under_way);
+    fn join<'a>(&'a self, name: &'a str) -> Joined<'a> {
+        let mut names = lock(&self.names);
+        let is_known = names.found.contains(name);
         let now = Instant::now();
-        let lookups = all.entry(name.to_owned()).or_insert_with(|| UnderWay {
+        let lookups = names.under_way.entry(name.to_owned()).or_insert_with(|| UnderWay {
             looked: watch::Sender::new(Looked::Nothing),
             started: 0,
             ended: 0,
             due: now,
         });
+        Joined {
+            name,
+            names: &self.names,
+            looked: lookups.looked.subscribe(),
+            number: lookups.started + u32::from(lookups.due <= now),
+            due: lookups.due,
+            is_known,
+        }
+    }
+
+    /// Begins a lookup on that thread, where one is due. When the next one is.
+    fn begin(
+        &self,
+        name: &str,
+        thread: Thread,
+        look_up: &impl LookUp,
+    ) -> Result<Instant, LookupFailed> {
+        let mut names = lock(&self.names);
+        let now = Instant::now();
+        let Some(lookups) = names.under_way.get_mut(name) else {
+            // All were over at that very moment: their result is here already.
+            return Ok(now + PATIENCE);
+        };
         if now >= lookups.due {
             let (sender, number) = (lookups.looked.clone(), lookups.started + 1);
-            match self.start(name.to_owned(), number, sender, look_up.clone()) {
+            match self.start(name.to_owned(), number, sender, thread, look_up.clone()) {
                 Ok(()) => lookups.started = number,
                 // The others may find it.
                 Err(_) if lookups.ended < lookups.started => {}
                 Err(error) => {
-                    all.remove(name);
-                    return Err(LookupFailed::NoThread(error.to_string()));
+                    names.under_way.remove(name);
+                    return Err(LookupFailed::of_the_system(&error));
                 }
             }
             lookups.due = now + patience(lookups.started);
         }
-        let UnderWay { looked, started, due, .. } = lookups;
-        Ok(Joined { looked: looked.subscribe(), number: *started, due: *due })
+        Ok(lookups.due)
     }
 
     /// On a thread: no caller's leaving ends it.
@@ -141,16 +182,19 @@ impl SystemResolver {
         name: String,
         number: u32,
         sender: watch::Sender<Looked>,
+        thread: Thread,
         look_up: impl LookUp,
     ) -> io::Result<()> {
-        let under_way = self.under_way.clone();
+        let names = self.names.clone();
         let run = move || {
-            let result = match catch_unwind(AssertUnwindSafe(look_up)) {
-                Ok(result) => result.map_err(|error| LookupFailed::Unknown(error.to_string())),
-                Err(_) => Err(LookupFailed::Lost),
-            };
-            let mut all = lock(&under_way);
-            let Some(lookups) = all.get_mut(&name) else { return };
+            let result =
+                catch_unwind(AssertUnwindSafe(look_up)).unwrap_or(Err(LookupFailed::lost()));
+            drop(thread);
+            let mut names = lock(&names);
+            if result.is_ok() {
+                names.remember(&name);
+            }
+            let Some(lookups) = names.under_way.get_mut(&name) else { return };
             if !lookups.looked.same_channel(&sender) {
                 return;
             }
@@ -160,8 +204,7 @@ impl SystemResolver {
                 lookups.due = Instant::now();
             }
             if result.is_ok() || lookups.ended == lookups.started {
-                // Nothing is remembered: that is the name server's business.
-                all.remove(&name);
+                names.under_way.remove(&name);
             }
             sender.send_if_modified(|looked| {
                 *looked = match (result, &*looked) {
@@ -176,13 +219,57 @@ impl SystemResolver {
     }
 }
 
-/// A call among those that wait for a name.
-struct Joined {
+impl Names {
+    fn remember(&mut self, name: &str) {
+        if self.found.len() >= MOST_FOUND {
+            self.found.clear();
+        }
+        self.found.insert(name.to_owned());
+    }
+}
+
+/// A call among those that wait for a name. The last one that leaves before a lookup has begun
+/// takes the name with it.
+struct Joined<'a> {
+    name: &'a str,
+    names: &'a Mutex<Names>,
     looked: watch::Receiver<Looked>,
     /// Of the lookup that is its own.
     number: u32,
     /// When there will be another.
     due: Instant,
+    /// Whether the name has been found before.
+    is_known: bool,
+}
+
+impl Drop for Joined<'_> {
+    fn drop(&mut self) {
+        let mut names = lock(self.names);
+        if names.under_way.get(self.name).is_some_and(|lookups| {
+            // Others may have come since its own lookups ended.
+            lookups.looked.subscribe().same_channel(&self.looked)
+                && lookups.started == lookups.ended
+                && lookups.looked.receiver_count() == 1
+        }) {
+            names.under_way.remove(self.name);
+        }
+    }
+}
+
+/// Blocks until the system has an answer.
+fn ask(name: &str) -> Result<Vec<SocketAddr>, LookupFailed> {
+    // Without it each address comes once for each kind of socket.
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    let found = getaddrinfo(Some(name), None, Some(hints)).map_err(|error| match error.kind() {
+        LookupErrorKind::NoName | LookupErrorKind::NoData => LookupFailed::not_found(),
+        LookupErrorKind::Again => LookupFailed(Reason::named("EAI_AGAIN")),
+        LookupErrorKind::Memory => LookupFailed(Reason::named("EAI_MEMORY")),
+        LookupErrorKind::System => LookupFailed::of_the_system(&error.into()),
+        _ => LookupFailed(Reason::named("EAI_FAIL")),
+    })?;
+    let mut addresses: Vec<_> = found.flatten().map(|info| info.sockaddr).collect();
+    addresses.dedup();
+    if addresses.is_empty() { Err(LookupFailed::not_found()) } else { Ok(addresses) }
 }
 
 /// How long the lookup of that number is the last. Where the system never comes back, each stays a
@@ -193,6 +280,8 @@ fn patience(number: u32) -> Duration {
 
 /// Many times what a lookup takes.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A service calls a handful of names; beyond this many it is not a service that calls names again.
+const MOST_FOUND: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -212,52 +301,52 @@ mod tests {
             let wait = lock(&waits).next().expect("as many as there are");
             match wait.recv() {
                 Ok(Some(port)) => Ok(address(port)),
-                _ => Err(io::Error::other("unknown name")),
+                _ => Err(LookupFailed::not_found()),
             }
         };
         (ends, look_up)
     }
 
     fn unknown() -> Result<Vec<SocketAddr>, LookupFailed> {
-        Err(LookupFailed::Unknown("unknown name".to_owned()))
+        Err(LookupFailed::not_found())
     }
 
     fn calls(
-        resolver: &SystemResolver,
+        resolver: &Resolver,
         count: usize,
         look_up: &impl LookUp,
     ) -> Vec<tokio::task::JoinHandle<Result<Vec<SocketAddr>, LookupFailed>>> {
         let call = |_| {
             let (resolver, look_up) = (resolver.clone(), look_up.clone());
-            tokio::spawn(async move { resolver.shared("name".to_owned(), look_up).await })
+            tokio::spawn(async move { resolver.shared("name", look_up).await })
         };
         (0..count).map(call).collect()
     }
 
     /// Until so many callers wait for the name.
-    async fn joined(resolver: &SystemResolver, count: usize) {
+    async fn joined(resolver: &Resolver, count: usize) {
         let waiting =
-            || lock(&resolver.under_way).get("name").map(|all| all.looked.receiver_count());
+            || lock(&resolver.names).under_way.get("name").map(|all| all.looked.receiver_count());
         while waiting() != Some(count) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Until so many of the name's lookups have begun.
-    async fn begun(resolver: &SystemResolver, count: u32) {
-        while lock(&resolver.under_way).get("name").is_none_or(|all| all.started < count) {
+    async fn begun(resolver: &Resolver, count: u32) {
+        while lock(&resolver.names).under_way.get("name").is_none_or(|all| all.started < count) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     #[tokio::test]
     async fn calls_of_a_silent_name_share_a_lookup_and_hold_up_no_other() {
-        let resolver = SystemResolver::default();
+        let resolver = Resolver::default();
         // A slow machine may begin some more, each after a second.
         let (ends, look_up) = scripted(10);
         let waiting = calls(&resolver, 600, &look_up);
         joined(&resolver, 600).await;
-        let other = resolver.shared("other".to_owned(), || Ok(address(1))).await;
+        let other = resolver.shared("other", || Ok(address(1))).await;
         assert_eq!(other, Ok(address(1)));
         ends[0].send(Some(2)).unwrap();
         for call in waiting {
@@ -265,30 +354,71 @@ mod tests {
         }
     }
 
+    // D24
     #[tokio::test]
-    async fn more_silent_names_than_a_pool_has_threads_hold_up_no_other() {
-        let resolver = SystemResolver::default();
-        let mut silences = Vec::new();
-        for name in 0..600 {
-            let (silence, silent) = mpsc::channel::<()>();
-            silences.push(silence);
-            let (resolver, silent) = (resolver.clone(), Arc::new(Mutex::new(silent)));
+    async fn silent_names_take_a_bounded_number_of_threads_and_hold_up_no_other() {
+        let resolver = Resolver::default();
+        let found = || resolver.shared("found", || Ok(address(1)));
+        assert_eq!(found().await, Ok(address(1)));
+        let (silence, silent) = mpsc::channel::<()>();
+        let silent = Arc::new(Mutex::new(silent));
+        let mut calls = Vec::new();
+        for name in 0..400 {
+            let (resolver, silent) = (resolver.clone(), silent.clone());
             let look_up = move || {
+                // All wait for the one lock, or for the word that never comes.
                 let _ = lock(&silent).recv();
-                Ok(Vec::new())
+                Err(LookupFailed::not_found())
             };
-            tokio::spawn(async move { resolver.shared(name.to_string(), look_up).await });
+            let call = async move { resolver.shared(&name.to_string(), look_up).await };
+            calls.push(tokio::spawn(call));
         }
-        while lock(&resolver.under_way).len() < 600 {
+        while lock(&resolver.names).under_way.len() < 400 || resolver.threads.free() > 0 {
             tokio::task::yield_now().await;
         }
-        let other = resolver.shared("other".to_owned(), || Ok(address(1))).await;
-        assert_eq!(other, Ok(address(1)));
+        assert_eq!(found().await, Ok(address(1)));
+        // A name that is asked for now is found all the same.
+        assert_eq!(resolver.shared("other", || Ok(address(2))).await, Ok(address(2)));
+        // Those whose callers leave before a lookup has begun are forgotten.
+        for call in &calls {
+            call.abort();
+        }
+        for call in calls {
+            assert!(call.await.is_err());
+        }
+        assert!(lock(&resolver.names).under_way.len() < 60);
+        drop(silence);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_has_its_result_takes_the_name_from_no_later_one() {
+        let resolver = Resolver::default();
+        let (ends, look_up) = scripted(1);
+        let [call] = calls(&resolver, 1, &look_up).try_into().unwrap();
+        begun(&resolver, 1).await;
+        let earlier = resolver.join("name");
+        ends[0].send(Some(1)).unwrap();
+        assert_eq!(call.await.unwrap(), Ok(address(1)));
+        let later = resolver.join("name");
+        drop(earlier);
+        assert!(lock(&resolver.names).under_way.contains_key("name"));
+        drop(later);
+        assert!(lock(&resolver.names).under_way.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_bounded_number_of_names_is_known_to_be_found() {
+        let resolver = Resolver::default();
+        for name in 0..=MOST_FOUND {
+            let found = resolver.shared(&name.to_string(), || Ok(address(1))).await;
+            assert_eq!(found, Ok(address(1)));
+        }
+        assert_eq!(lock(&resolver.names).found.len(), 1);
     }
 
     #[tokio::test]
     async fn a_lookup_goes_on_without_the_call_that_began_it() {
-        let resolver = SystemResolver::default();
+        let resolver = Resolver::default();
         let (ends, look_up) = scripted(10);
         let [first, second] = calls(&resolver, 2, &look_up).try_into().unwrap();
         joined(&resolver, 2).await;
@@ -301,7 +431,7 @@ mod tests {
     // The clock goes on by itself where all wait for it.
     #[tokio::test(start_paused = true)]
     async fn a_lookup_that_says_nothing_gets_another_beside_it_for_one_caller_too() {
-        let resolver = SystemResolver::default();
+        let resolver = Resolver::default();
         let start = Instant::now();
         let (ends, look_up) = scripted(4);
         let [call] = calls(&resolver, 1, &look_up).try_into().unwrap();
@@ -326,7 +456,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lookup_that_fails_fails_its_own_callers_and_not_those_of_a_newer_one() {
-        let resolver = SystemResolver::default();
+        let resolver = Resolver::default();
         let (ends, look_up) = scripted(2);
         let [old] = calls(&resolver, 1, &look_up).try_into().unwrap();
         begun(&resolver, 2).await;
@@ -342,7 +472,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_beside_a_silent_lookup_is_everybodys_and_not_remembered() {
-        let resolver = SystemResolver::default();
+        let resolver = Resolver::default();
         let (ends, look_up) = scripted(3);
         let [old] = calls(&resolver, 1, &look_up).try_into().unwrap();
         begun(&resolver, 2).await;
@@ -359,7 +489,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_old_failure_does_not_hide_a_newer_one() {
-        let resolver = SystemResolver::default();
+        let resolver = Resolver::default();
         let (ends, look_up) = scripted(3);
         let [old] = calls(&resolver, 1, &look_up).try_into().unwrap();
         begun(&resolver, 3).await;
@@ -384,7 +514,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_last_lookup_that_fails_fails_those_who_wait() {
-        let resolver = SystemResolver::default();
+        let resolver = Resolver::default();
         let (ends, look_up) = scripted(2);
         let waiting = calls(&resolver, 2, &look_up);
         joined(&resolver, 2).await;
@@ -396,7 +526,7 @@ mod tests {
         for call in waiting {
             assert_eq!(call.await.unwrap(), unknown());
         }
-        while !lock(&resolver.under_way).is_empty() {
+        while !lock(&resolver.names).under_way.is_empty() {
             tokio::task::yield_now().await;
         }
     }
@@ -404,7 +534,7 @@ mod tests {
     // B25
     #[tokio::test]
     async fn nothing_is_remembered() {
-        let resolver = SystemResolver::default();
+        let resolver = Resolver::default();
         let (ends, look_up) = scripted(3);
         for (end, expected) in
             [(None, unknown()), (Some(1), Ok(address(1))), (Some(2), Ok(address(2)))]
@@ -417,10 +547,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_lookup_that_panics_fails_those_who_wait() {
-        let resolver = SystemResolver::default();
-        let looked = resolver.shared("name".to_owned(), || panic!("on purpose")).await;
-        assert_eq!(looked, Err(LookupFailed::Lost));
-        let next = resolver.shared("name".to_owned(), || Ok(address(1))).await;
+        let resolver = Resolver::default();
+        let looked = resolver.shared("name", || panic!("on purpose")).await;
+        assert_eq!(looked, Err(LookupFailed::lost()));
+        let next = resolver.shared("name", || Ok(address(1))).await;
         assert_eq!(next, Ok(address(1)));
     }
 }

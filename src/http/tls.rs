@@ -3,11 +3,24 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, WantsVersions, crypto::aws_lc_rs,
+    ClientConfig, ConfigBuilder, WantsVerifier, WantsVersions, crypto::aws_lc_rs,
+    pki_types::ServerName,
 };
 
+pub(super) use shared_config::SharedConfig;
+use trust::Trust;
 pub use verdict::{node_code, reason};
+use verifier::Verifier;
 
+mod alerts;
+mod certificate;
+mod chain;
+mod constraints;
+mod der;
+mod host;
+mod name;
+mod pem;
+mod shared_config;
 mod trust;
 mod verdict;
 mod verifier;
@@ -26,6 +39,20 @@ pub struct TlsEnvironment {
     pub node_tls_reject_unauthorized: Option<String>,
 }
 
+impl TlsEnvironment {
+    /// Whether servers are verified.
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        verifies(self.node_tls_reject_unauthorized.as_deref())
+    }
+}
+
+/// Whether servers are verified where `NODE_TLS_REJECT_UNAUTHORIZED` is this.
+#[must_use]
+pub fn verifies(reject_unauthorized: Option<&str>) -> bool {
+    reject_unauthorized != Some("0")
+}
+
 /// TLS 1.2 and 1.3 for HTTP/1.1, trusting Mozilla's roots and what `environment` names; and the
 /// warnings that go with it, each once.
 ///
@@ -33,15 +60,14 @@ pub struct TlsEnvironment {
 #[must_use]
 pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>) {
     let mut warnings = Vec::new();
-    let trust = if environment.node_tls_reject_unauthorized.as_deref() == Some("0") {
+    let trust = if environment.verifies() {
+        Some(Trust::read(environment, &mut warnings))
+    } else {
         warnings.push(UNVERIFIED.to_owned());
         None
-    } else {
-        Some(trust::Trust::read(environment, &mut warnings))
     };
     let provider = aws_lc_rs::default_provider();
-    let verifier =
-        verifier::Verifier { trust, algorithms: provider.signature_verification_algorithms };
+    let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
     let mut config = both_versions(ClientConfig::builder_with_provider(Arc::new(provider)))
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
@@ -50,13 +76,20 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
     (config, warnings)
 }
 
-/// A configuration for what is not TLS.
+/// Whom to shake hands with at `host`, as a URL has it, and with which configuration; None for what
+/// is no host of this world.
 #[must_use]
-pub fn trusting_nobody() -> ClientConfig {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    both_versions(ClientConfig::builder_with_provider(provider))
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth()
+pub fn target(
+    config: &Arc<ClientConfig>,
+    host: &str,
+) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
+    let (name, told) = host::server_name(host)?;
+    if told {
+        return Some((config.clone(), name));
+    }
+    let mut config = ClientConfig::clone(config);
+    config.enable_sni = false;
+    Some((Arc::new(config), name))
 }
 
 type Builder<State> = ConfigBuilder<ClientConfig, State>;

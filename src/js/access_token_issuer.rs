@@ -12,7 +12,7 @@ use super::{
     runtime,
 };
 use crate::{
-    access_token_issuer::{AccessTokenIssuer, IssuerConfig},
+    access_token_issuer::{AccessTokenIssuer, IssuerConfig, SignError},
     error::ArgumentError,
     now::Now,
     secret::Secret,
@@ -62,7 +62,7 @@ impl AccessTokenIssuerHandle {
         ttl_seconds: Unknown<'_>,
         now_ms: f64,
     ) -> Outcome<String> {
-        outcome(|| {
+        outcome(|| -> Result<_, SignError> {
             let ttl_seconds = config::number("ttlSeconds", ttl_seconds)?;
             sign(&self.issuer, claims.as_deref(), ttl_seconds, config::now(now_ms))
         })
@@ -84,7 +84,7 @@ impl AccessTokenIssuerHandle {
         let issuer = self.issuer.clone();
         let now = config::now(now_ms);
         let job = move || outcome(|| sign(&issuer, claims.as_deref(), ttl_seconds, now));
-        runtime::spawn_signing(env, job, || Either::B(lost())).map(Either::A)
+        runtime::spawn_signing(env, job, || Either::B(lost()))
     }
 
     /// The payload as JSON.
@@ -119,7 +119,7 @@ fn sign(
     claims: Option<&str>,
     ttl_seconds: f64,
     now: Now,
-) -> Result<String, ArgumentError> {
+) -> Result<String, SignError> {
     // `JSON.stringify` gives `undefined` for what is no value: no claims either.
     let token = issuer.sign(claims.unwrap_or("null"), ttl_seconds, now)?;
     Ok(token.expose().to_owned())

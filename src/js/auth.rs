@@ -1,6 +1,9 @@
 //! Handles of the strategies.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use napi::{
     Env,
@@ -20,7 +23,7 @@ use crate::{
         signed_jwt::{self, Claims},
     },
     error::ArgumentError,
-    http::headers::HeaderLine,
+    http::{headers::HeaderLine, tls},
 };
 
 /// A strategy.
@@ -37,28 +40,33 @@ impl AuthHandle {
         Self { auth: Auth::None }
     }
 
-    /// True where calls need the environment's TLS settings.
-    #[napi(getter)]
-    pub fn is_https(&self) -> bool {
-        self.auth.is_https()
+    /// Begins to read the certificates that its calls will trust, where they need any.
+    #[napi]
+    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+        if self.auth.is_https() {
+            runtime::prepare_tls(env, config::tls_environment(environment));
+        }
     }
 
-    /// The header's value, where it is ready.
+    /// The header's value, where it is ready, for a call whose environment has this
+    /// `NODE_TLS_REJECT_UNAUTHORIZED`.
     #[napi]
-    pub fn peek(&self, now_ms: f64) -> Option<String> {
-        let peek = || self.auth.peek(config::now(now_ms)).map(|line| header_value(&line));
+    pub fn peek(&self, now_ms: f64, reject_unauthorized: Option<String>) -> Option<String> {
+        let verifies = tls::verifies(reject_unauthorized.as_deref());
+        let now = config::now(now_ms);
+        let peek = || self.auth.peek(now, verifies).map(|line| header_value(&line));
         // A panic is found again, and told, by waiting.
         catch_unwind(AssertUnwindSafe(peek)).ok().flatten()
     }
 
     /// The header's value, waited for.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord>")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
     pub fn load<'env>(
         &self,
         env: &'env Env,
         now_ms: f64,
         environment: Vec<Option<String>>,
-    ) -> napi::Result<Object<'env>> {
+    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
         let now = config::now(now_ms);
         let start = |io: &Io| {
             let headers = self.auth.headers(now, io);
@@ -68,7 +76,9 @@ impl AuthHandle {
                 outcome(|| lines.map(|lines| first(lines).unwrap_or_default()))
             }
         };
-        runtime::spawn(env, config::tls_environment(environment), start, || Either::B(lost()))
+        let refused = |error: &io::Error| Either::B(self.auth.refused(error).into());
+        let lost = || Either::B(lost());
+        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
     }
 }
 

@@ -5,7 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
-use crate::error::{ArgumentError, ArgumentErrorKind, Cause, Key0Error, PlainError};
+use crate::{
+    access_token_issuer::SignError,
+    error::{ArgumentError, ArgumentErrorKind, Cause, Key0Error, PlainError, Syscall},
+};
 
 /// A value or a record.
 pub type Outcome<T> = Either<T, ErrorRecord>;
@@ -35,10 +38,22 @@ pub struct ErrorRecord {
 pub struct CauseRecord {
     /// In words.
     pub message: String,
+    /// True where the caller's own code threw: what the shell has kept says why.
+    pub is_callers: bool,
     /// Node's or jose's name for it.
     pub code: Option<String>,
+    /// What the system was asked for, as Node names it.
+    pub syscall: Option<String>,
+    /// The name that was looked up.
+    pub hostname: Option<String>,
+    /// The address that a connection was tried to.
+    pub address: Option<String>,
+    /// Its port.
+    pub port: Option<u32>,
     /// The HTTP status.
     pub status: Option<u32>,
+    /// What was answered with it.
+    pub body: Option<String>,
     /// False only where it is certain that no byte of the request left.
     pub sent: Option<bool>,
 }
@@ -68,11 +83,20 @@ impl From<ArgumentError> for ErrorRecord {
     }
 }
 
+impl From<SignError> for ErrorRecord {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::Argument(error) => error.into(),
+            internal => Key0Error::internal(&internal.to_string()).into(),
+        }
+    }
+}
+
 impl From<Key0Error> for ErrorRecord {
     fn from(error: Key0Error) -> Self {
         Self {
             error: "Key0Error",
-            message: error.message,
+            message: error.message.into(),
             code: Some(error.code.name().to_owned()),
             http_status: Some(error.http_status.into()),
             claim: None,
@@ -96,10 +120,22 @@ impl From<PlainError> for ErrorRecord {
 
 impl From<Cause> for CauseRecord {
     fn from(cause: Cause) -> Self {
+        let syscall = cause.syscall.as_ref().map(|syscall| syscall.name().to_owned());
+        let (hostname, address) = match cause.syscall.map(|syscall| *syscall) {
+            Some(Syscall::GetAddrInfo(hostname)) => (Some(hostname), None),
+            Some(Syscall::Connect(address)) => (None, Some(address)),
+            _ => (None, None),
+        };
         Self {
             message: cause.message,
+            is_callers: cause.is_callers,
             code: cause.code.map(str::to_owned),
+            syscall,
+            hostname,
+            address: address.map(|address| address.ip().to_string()),
+            port: address.map(|address| address.port().into()),
             status: cause.status.map(u32::from),
+            body: cause.body.map(|body| body.to_string()),
             sent: cause.sent,
         }
     }

@@ -1,5 +1,7 @@
 //! The handle of a remote issuer.
 
+use std::io;
+
 use napi::{
     Env,
     bindgen_prelude::{Either, Object, Unknown},
@@ -66,14 +68,16 @@ impl RemoteIssuerHandle {
         self.auth.is_none()
     }
 
-    /// True where calls need the environment's TLS settings.
-    #[napi(getter)]
-    pub fn is_https(&self) -> bool {
-        self.issuer.is_https()
+    /// Begins to read the certificates that its calls will trust, where they need any.
+    #[napi]
+    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+        if self.issuer.is_https() {
+            runtime::prepare_tls(env, config::tls_environment(environment));
+        }
     }
 
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord>")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
     pub fn issue<'env>(
         &self,
         env: &'env Env,
@@ -82,7 +86,7 @@ impl RemoteIssuerHandle {
         body: Option<String>,
         now_ms: f64,
         environment: Vec<Option<String>>,
-    ) -> napi::Result<Object<'env>> {
+    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
         let call = Call {
             body,
@@ -100,14 +104,15 @@ impl RemoteIssuerHandle {
             }
         };
         let lost = || Either::B(internal_error().into());
-        runtime::spawn(env, config::tls_environment(environment), start, lost)
+        let refused = |error: &io::Error| Either::B(self.issuer.refused(error).into());
+        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
     }
 }
 
-/// Why `params` cannot be sent, as an error: `reason` is what `JSON.stringify` threw.
+/// That `params` cannot be sent, as an error: `JSON.stringify` threw.
 #[napi(js_name = "unsendable")]
-pub fn unsendable_params(reason: String) -> ErrorRecord {
-    unsendable(reason).into()
+pub fn unsendable_params() -> ErrorRecord {
+    unsendable().into()
 }
 
 impl From<IssueError> for ErrorRecord {

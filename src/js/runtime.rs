@@ -7,6 +7,7 @@
 use std::{
     cell::RefCell,
     future::Future,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::mpsc,
@@ -16,14 +17,16 @@ use std::{
 };
 
 use napi::{
-    Env, Error, Status,
-    bindgen_prelude::{Function, JsObjectValue as _, Object, ToNapiValue},
+    Env,
+    bindgen_prelude::{Either, Function, JsObjectValue as _, Object, ToNapiValue},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
+use super::outcome::ErrorRecord;
 use crate::{
     auth::Io,
-    http::{Client, tls::TlsEnvironment},
+    error::Key0Error,
+    http::{Client, Resolver, tls::TlsEnvironment},
     signing_pool::SigningPool,
 };
 
@@ -34,13 +37,15 @@ thread_local! {
 
 struct Environment {
     handle: Handle,
+    /// Its client is that of the variables that the last call had.
     io: Io,
+    resolver: Resolver,
     /// Dropped, it ends the thread.
     shutdown: oneshot::Sender<()>,
     ended: mpsc::Receiver<()>,
 }
 
-/// A promise of what the call gives that `start` begins, or of `lost()` where it panics.
+/// A promise of what the call gives that `start` begins.
 ///
 /// `start` runs at once, on this thread: so calls find what earlier calls began.
 pub fn spawn<T, F>(
@@ -48,14 +53,16 @@ pub fn spawn<T, F>(
     tls: TlsEnvironment,
     start: impl FnOnce(&Io) -> F,
     lost: fn() -> T,
-) -> napi::Result<Object<'_>>
+    refused: impl FnOnce(&io::Error) -> T,
+) -> napi::Result<Either<Object<'_>, T>>
 where
     T: ToNapiValue + Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let (handle, mut io) =
-        with(*env, |environment| (environment.handle.clone(), environment.io.clone()))?;
-    io.http = io.http.for_environment(tls);
+    let (handle, io) = match with(*env, |environment| environment.for_call(tls)) {
+        Ok(ready) => ready,
+        Err(error) => return Ok(Either::B(refused(&error))),
+    };
     let (deferred, promise) = env.create_deferred()?;
     let started = {
         let _entered = handle.enter();
@@ -75,58 +82,78 @@ where
             Ok(value)
         });
     });
-    Ok(promise)
+    Ok(Either::A(promise))
 }
 
-/// A promise of what `job` gives on a thread of the signing pool, or of `lost()`.
+/// A promise of what `job` gives on a thread of the signing pool, or of `lost()`; a record where
+/// there is no thread.
 pub fn spawn_signing<T: ToNapiValue + Send + 'static>(
     env: &Env,
     job: impl FnOnce() -> T + Send + 'static,
     lost: fn() -> T,
-) -> napi::Result<Object<'_>> {
-    let signing = with(*env, |environment| environment.io.signing.clone())?;
+) -> napi::Result<Either<Object<'_>, ErrorRecord>> {
+    let internal = |why: String| Ok(Either::B(Key0Error::internal(&why).into()));
+    let signing = match with(*env, |environment| environment.io.signing.clone()) {
+        Ok(signing) => signing,
+        Err(error) => return internal(error.to_string()),
+    };
+    let ready = match signing.ready() {
+        Ok(ready) => ready,
+        Err(lost) => return internal(lost.to_string()),
+    };
     let (deferred, promise) = env.create_deferred()?;
-    signing.spawn(move || {
+    ready.spawn(move || {
         let value = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| lost());
         deferred.resolve(move |_| Ok(value));
     });
-    Ok(promise)
+    Ok(Either::A(promise))
 }
 
-fn with<T>(env: Env, read: impl FnOnce(&Environment) -> T) -> napi::Result<T> {
+/// Begins to read the certificates that calls with these variables trust.
+pub fn prepare_tls(env: Env, tls: TlsEnvironment) {
+    // Where that cannot begin, the call that needs them says why.
+    let _ = with(env, |environment| environment.for_call(tls).1.http.prepare_tls());
+}
+
+impl Environment {
+    /// What a call with these variables waits on. When they change, so does the client: nothing
+    /// that was made for others serves it, and nothing grows.
+    fn for_call(&mut self, tls: TlsEnvironment) -> (Handle, Io) {
+        if *self.io.http.environment() != tls {
+            self.io.http = Client::new(tls, self.resolver.clone());
+        }
+        (self.handle.clone(), self.io.clone())
+    }
+}
+
+fn with<T>(env: Env, call: impl FnOnce(&mut Environment) -> T) -> io::Result<T> {
     ENVIRONMENT.with_borrow_mut(|slot| {
         let environment = match slot {
             Some(environment) => environment,
             None => slot.insert(start(env)?),
         };
-        Ok(read(environment))
+        Ok(call(environment))
     })
 }
 
-fn start(env: Env) -> napi::Result<Environment> {
+fn start(env: Env) -> io::Result<Environment> {
     // Its code has to stay in memory for as long as its threads run.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .thread_name("key0-files")
-        .build()
-        .map_err(cannot_start)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     let (shutdown, stop) = oneshot::channel();
     let (ended_sender, ended) = mpsc::channel();
-    thread::Builder::new()
-        .name("key0".to_owned())
-        .spawn(move || {
-            // An error is the sender's going away: the same word.
-            let _ = runtime.block_on(stop);
-            // A certificate file that hangs cannot be cancelled: its thread is left behind.
-            runtime.shutdown_background();
-            let _ = ended_sender.send(());
-        })
-        .map_err(cannot_start)?;
-    env.add_env_cleanup_hook((), |()| end())?;
-    let io = Io { http: Client::new(), signing: SigningPool::default() };
-    Ok(Environment { handle, io, shutdown, ended })
+    thread::Builder::new().name("key0".to_owned()).spawn(move || {
+        // An error is the sender's going away: the same word.
+        let _ = runtime.block_on(stop);
+        runtime.shutdown_background();
+        let _ = ended_sender.send(());
+    })?;
+    env.add_env_cleanup_hook((), |()| end()).map_err(|error| io::Error::other(error.reason))?;
+    let resolver = Resolver::default();
+    let http = Client::new(TlsEnvironment::default(), resolver.clone());
+    let io = Io { http, signing: SigningPool::default() };
+    Ok(Environment { handle, io, resolver, shutdown, ended })
 }
 
 /// Ends this thread's environment; its calls under way are dropped with their sockets.
@@ -137,10 +164,6 @@ fn end() {
         // So that no thread of ours runs on into the process's exit. It takes microseconds.
         let _ = ended.recv_timeout(LONGEST_END);
     }
-}
-
-fn cannot_start(error: impl std::fmt::Display) -> Error {
-    Error::new(Status::GenericFailure, format!("the runtime's thread cannot be started: {error}"))
 }
 
 /// `process.emitWarning(warning)`. A runtime without it has no warnings.

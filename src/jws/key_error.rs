@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::error::{ArgumentError, ArgumentErrorKind, PlainError};
+use crate::{
+    error::{ArgumentError, ArgumentErrorKind, PlainError},
+    message::Part,
+};
 
 /// A key that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,9 @@ impl fmt::Display for KeyError {
     }
 }
 
+/// Nothing of what was given: our own words, and numbers.
+impl Part for KeyError {}
+
 /// A missing key is the SDK's own sentence.
 impl From<KeyError> for ArgumentError {
     fn from(error: KeyError) -> Self {
@@ -79,8 +85,13 @@ impl From<KeyError> for ArgumentError {
 
 impl From<KeyError> for PlainError {
     fn from(error: KeyError) -> Self {
-        Self { message: error.to_string(), ..Self::default() }
+        Self { message: error.to_string(), code: Some(KeyError::CODE), ..Self::default() }
     }
+}
+
+impl KeyError {
+    /// What tells a fault of the service from one of its callers.
+    pub const CODE: &str = "ERR_KEY0_CONFIG";
 }
 
 impl Needed {

@@ -27,13 +27,16 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// jose's code for a claim that is not as it must be.
+    pub(crate) const CLAIM: &str = "ERR_JWT_CLAIM_VALIDATION_FAILED";
+
     fn code(self) -> &'static str {
         match self {
             Self::Malformed | Self::Critical => "ERR_JWS_INVALID",
             Self::AlgorithmNotAllowed => "ERR_JOSE_ALG_NOT_ALLOWED",
             Self::Signature => "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
             Self::NotAnObject => "ERR_JWT_INVALID",
-            Self::NotANumber(_) | Self::NotYetValid => "ERR_JWT_CLAIM_VALIDATION_FAILED",
+            Self::NotANumber(_) | Self::NotYetValid => Self::CLAIM,
             Self::Expired => "ERR_JWT_EXPIRED",
         }
     }

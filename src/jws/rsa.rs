@@ -6,7 +6,11 @@ use aws_lc_rs::{
     signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256},
 };
 
-use super::{key_error::Found, pem::Section};
+use super::{
+    der::{BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, element},
+    key_error::Found,
+    pem::Section,
+};
 
 /// A private key, in PKCS#8 or PKCS#1.
 pub(super) fn private_key(pem: &str) -> Result<KeyPair, Found> {
@@ -89,27 +93,6 @@ fn after_version(content: &[u8]) -> &[u8] {
         _ => content,
     }
 }
-
-/// The content of the DER element (X.690 §8.1) of that tag at the start, and what follows it.
-fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = der.strip_prefix(&[tag])?.split_first()?;
-    let (length, rest) = match usize::from(*length) {
-        short @ 0..0x80 => (short, rest),
-        long => {
-            let (bytes, rest) = rest.split_at_checked(long - 0x80)?;
-            // A length beyond all memory is a wrong one, whatever is left of it.
-            let length = bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-            (length, rest)
-        }
-    };
-    rest.split_at_checked(length)
-}
-
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
 
 /// RFC 8017 §A.1.
 const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];

@@ -1,12 +1,15 @@
 """A seller's backend on Python's own http.server, as scripts of an afternoon are.
 
 The first line of output names its port; GET /seen tells what has arrived since it last told. It
-speaks the HTTP of the argument; http.server's own default is HTTP/1.0.
+speaks the HTTP of the first argument; http.server's own default is HTTP/1.0. With two more, a file
+with key and certificate and a version of TLS, it speaks that: its connections end without
+close_notify, as everywhere where `ssl` wraps an http.server.
 """
 
 import ctypes
 import json
 import signal
+import ssl
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -32,7 +35,7 @@ class Backend(BaseHTTPRequestHandler):
             self.send_header("Location", location.format(host=self.headers["Host"]))
             self.send_header("Content-Length", "0")
             self.end_headers()
-        elif self.headers["X-Internal-Auth"] != SECRET:
+        elif self.headers["X-Internal-Auth"] != SECRET and SECRET not in body:
             self.answer(401, {"detail": "not for you"})
         elif self.path == "/utf-8-sig/":
             self.answer(200, {"token": "schlüssel"}, "utf-8-sig")
@@ -42,7 +45,7 @@ class Backend(BaseHTTPRequestHandler):
             self.close_connection = True
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b'{"token": "t"}')
+            self.wfile.write(b'{"token": "t", "access_token": "t", "expires_in": 3600}')
         elif self.path == "/crash/":
             raise RuntimeError("on purpose")
         else:
@@ -82,5 +85,10 @@ ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 Backend.protocol_version = sys.argv[1]
 server = Server(("127.0.0.1", 0), Backend)
+if len(sys.argv) > 2:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2])
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[sys.argv[3]]
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 print(json.dumps({"port": server.server_address[1], "secret": SECRET}), flush=True)
 server.serve_forever()

@@ -1,43 +1,54 @@
 //! Whom a call trusts: Mozilla's roots, the system's, and what variables name.
 
-use std::{env, fs, io, path::Path, time::Duration};
-
-use rustls::{
-    CertificateError, Error, RootCertStore,
-    client::verify_server_cert_signed_by_trust_anchor,
-    pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime, pem::PemObject as _},
-    server::ParsedCertificate,
+use std::{
+    collections::{HashMap, HashSet},
+    env, fs, io,
+    path::Path,
+    sync::Arc,
 };
-use rustls_native_certs::load_native_certs;
+
+use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 
 use super::{
     TlsEnvironment,
-    verdict::{explained, is_authority, is_unknown_issuer},
+    certificate::Certificate,
+    chain::{Search, judge},
+    name::Name,
+    pem::{self, Entry},
+    verdict::Verdict,
 };
 
 /// Whom a call trusts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Trust {
-    /// Who may vouch for others.
-    roots: RootCertStore,
+    /// Who may vouch for others, if their extensions say so.
+    roots: HashMap<Name, Vec<Root>>,
     /// All that was read: each vouches for itself.
-    certificates: Vec<CertificateDer<'static>>,
+    listed: HashSet<Arc<[u8]>>,
+}
+
+#[derive(Debug)]
+enum Root {
+    Listed(Arc<[u8]>),
+    /// With its key as a `SubjectPublicKeyInfo`.
+    Mozillas(&'static TrustAnchor<'static>, Vec<u8>),
 }
 
 impl Trust {
     /// Reads what `environment` names, and says in `warnings` what could not be read.
-    pub(super) fn read(environment: &TlsEnvironment, warnings: &mut Vec<String>) -> Self {
-        let mut trust = Self {
-            roots: webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
-            certificates: Vec::new(),
-        };
+    pub fn read(environment: &TlsEnvironment, warnings: &mut Vec<String>) -> Self {
+        let mut trust = Self::default();
+        for anchor in webpki_roots::TLS_SERVER_ROOTS {
+            let key = sequence(&anchor.subject_public_key_info);
+            if let Some(Certificate { subject, .. }) = Certificate::of_anchor(anchor, &key) {
+                trust.roots.entry(subject).or_default().push(Root::Mozillas(anchor, key));
+            }
+        }
         let file = environment.ssl_cert_file.as_deref().filter(|it| !it.is_empty());
         let dirs = environment.ssl_cert_dir.as_deref().filter(|it| !it.is_empty());
         let extra = environment.node_extra_ca_certs.as_deref().filter(|it| !it.is_empty());
         if file.is_none() && dirs.is_none() {
-            // No variable of this call's names them, so nobody is warned: many a container has no
-            // store at all. (This function itself looks at the variables of the process.)
-            trust.add(load_native_certs().certs);
+            trust.add_systems();
         }
         let mut warn = |variable, path: &Path, read: Result<usize, String>| match read {
             Ok(0) => warnings.push(format!("{variable}: {} holds no certificate", path.display())),
@@ -57,43 +68,73 @@ impl Trust {
         trust
     }
 
-    /// Refuses a server's certificate that is neither trusted itself nor issued by who is; the name
+    /// Refuses a server's certificate that is neither trusted itself nor issued by who is; the host
     /// in it is not looked at.
-    pub(super) fn verify(
+    pub fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        certificate: &Certificate<'_>,
+        sent: &[CertificateDer<'_>],
         algorithms: &[&dyn SignatureVerificationAlgorithm],
         now: UnixTime,
-    ) -> Result<(), Error> {
-        let certificate = ParsedCertificate::try_from(end_entity)?;
-        if self.certificates.contains(end_entity) {
-            let error = alone(&certificate, now);
-            return if is_unknown_issuer(&error) || is_authority(&error) {
-                Ok(())
-            } else {
-                Err(error)
-            };
+    ) -> Result<(), Verdict> {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        if self.listed.contains(end_entity.as_ref()) {
+            return judge(&[certificate], true, now, |_, _| Ok(()));
         }
-        verify_server_cert_signed_by_trust_anchor(
-            &certificate,
-            &self.roots,
-            intermediates,
-            now,
-            algorithms,
-        )
-        .map_err(|error| explained(error, end_entity, intermediates))
+        let sent: Vec<_> = sent.iter().filter_map(|der| Certificate::parse(der)).collect();
+        Search { trust: self, algorithms, now, sent: &sent, signatures: SIGNATURES }
+            .run(certificate)
+    }
+
+    /// The roots that may have issued `certificate`; first those whose dates hold.
+    pub fn issuers(&self, certificate: &Certificate<'_>, now: i64) -> Vec<Certificate<'_>> {
+        let roots = self.roots.get(&certificate.issuer).into_iter().flatten();
+        let mut issuers: Vec<_> = roots
+            .filter_map(|root| match root {
+                Root::Listed(root) => Certificate::parse(root),
+                Root::Mozillas(anchor, key) => Certificate::of_anchor(anchor, key),
+            })
+            .filter(|root| certificate.names_as_issuer(root))
+            .collect();
+        issuers.sort_by_key(|root| !root.is_valid_at(now));
+        issuers
+    }
+
+    /// The system's certificates. No variable of this call's names them, so nobody is warned: many
+    /// a container has no store at all.
+    #[cfg(any(windows, target_os = "macos"))]
+    fn add_systems(&mut self) {
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            self.add(&certificate);
+        }
+    }
+
+    /// The same: the first bundle that there is, and all of the folders, where certificates stand
+    /// that belong to no bundle.
+    #[cfg(not(any(windows, target_os = "macos")))]
+    fn add_systems(&mut self) {
+        if let Some(bundle) = BUNDLES.into_iter().map(Path::new).find(|path| path.exists()) {
+            let _ = self.read_file(bundle);
+        }
+        for folder in FOLDERS {
+            let _ = self.read_dir(Path::new(folder));
+        }
     }
 
     /// Counts the certificates. What is none is skipped: a comment, a key.
     fn read_file(&mut self, file: &Path) -> Result<usize, String> {
-        let pem = fs::read(file).map_err(|error| unreadable(file, &error))?;
-        let announced = pem
-            .split(|byte| matches!(byte, b'\n' | b'\r'))
-            .filter(|line| line.starts_with(b"-----BEGIN CERTIFICATE-----"))
+        let entries = pem::read(file).map_err(|error| unreadable(file, &error))?;
+        let announced = entries.len();
+        let read = entries
+            .into_iter()
+            .filter(|entry| match entry {
+                Entry::Certificate(der) => self.add(der),
+                Entry::NotForServers => true,
+                Entry::Broken => false,
+            })
             .count();
-        let read = self.add(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
-        match announced.saturating_sub(read) {
+        match announced - read {
             0 => Ok(read),
             lost => {
                 Err(format!("{lost} of {announced} certificates in {} are broken", file.display()))
@@ -104,28 +145,26 @@ impl Trust {
     /// Reads every file there, and tells the first problem.
     fn read_dir(&mut self, dir: &Path) -> Result<usize, String> {
         let entries = fs::read_dir(dir).map_err(|error| unreadable(dir, &error))?;
-        let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+        let files = entries.flatten().map(|entry| entry.path()).filter(|path| {
+            // `openssl rehash` links to each file of a directory again.
+            let again = fs::read_link(path).is_ok_and(|target| target.components().count() == 1);
+            !again && path.is_file()
+        });
         let read: Vec<_> = files.map(|file| self.read_file(&file)).collect();
         read.into_iter().sum()
     }
 
-    /// Adds those that are certificates, and counts them.
-    fn add(&mut self, certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> usize {
-        let mut added = 0;
-        for certificate in certificates {
-            // `openssl rehash` links to each file of a directory again.
-            let known = self.certificates.contains(&certificate);
-            if known
-                || vouches_for_itself_alone(&certificate)
-                || self.roots.add(certificate.clone()).is_ok()
-            {
-                added += 1;
-                if !known {
-                    self.certificates.push(certificate);
-                }
-            }
+    /// Whether it is a certificate; it is added then.
+    fn add(&mut self, der: &[u8]) -> bool {
+        if self.listed.contains(der) {
+            return true;
         }
-        added
+        let Some(Certificate { subject, .. }) = Certificate::parse(der) else {
+            return false;
+        };
+        let der: Arc<[u8]> = der.into();
+        self.roots.entry(subject).or_default().push(Root::Listed(der.clone()));
+        self.listed.insert(der)
     }
 }
 
@@ -133,51 +172,45 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{} cannot be read: {error}", path.display())
 }
 
-/// Whether a certificate says that it is no authority's (RFC 5280 §4.2.1.9). To webpki any would
-/// do as a root, and who has the key of a server that is trusted as itself could sign for all
-/// others: Debian's `ssl-cert` puts one for `localhost` into the system's store.
-fn vouches_for_itself_alone(certificate: &CertificateDer<'_>) -> bool {
-    let Ok(certificate) = ParsedCertificate::try_from(certificate) else {
-        return false;
-    };
-    // The dates are looked at first: asked about the end of time, webpki tells the last moment at
-    // which they hold, and asked about that one, what else there is.
-    match alone(&certificate, UnixTime::since_unix_epoch(Duration::MAX)) {
-        Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. }) => {
-            !is_authority(&alone(&certificate, not_after))
-        }
-        _ => false,
-    }
+/// The content of a SEQUENCE with its tag and length.
+fn sequence(content: &[u8]) -> Vec<u8> {
+    let [.., high, low] = content.len().to_be_bytes();
+    [&[0x30, 0x82, high, low], content].concat()
 }
 
-/// What webpki finds against a certificate that no root vouches for, in this order: its dates, that
-/// it is an authority's, its purposes; and where there is nothing else, that its issuer is unknown.
-fn alone(certificate: &ParsedCertificate<'_>, now: UnixTime) -> Error {
-    let nobody = RootCertStore::empty();
-    verify_server_cert_signed_by_trust_anchor(certificate, &nobody, &[], now, &[])
-        .err()
-        .unwrap_or_else(|| CertificateError::UnknownIssuer.into())
-}
+/// How many signatures are verified for one server at most: some hundredths of a second, whatever it
+/// sends. A chain of ten certificates needs nine, and CAs of one name without key identifiers need
+/// one each.
+const SIGNATURES: usize = 256;
+
+/// Debian and Alpine, Fedora and RHEL, SUSE, Alpine's and others' old place.
+#[cfg(not(any(windows, target_os = "macos")))]
+const BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+#[cfg(not(any(windows, target_os = "macos")))]
+const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(environment: &TlsEnvironment) -> Trust {
-        Trust::read(environment, &mut Vec::new())
-    }
-
-    fn mozillas() -> Vec<rustls::pki_types::TrustAnchor<'static>> {
-        webpki_roots::TLS_SERVER_ROOTS.to_vec()
+    fn listed(environment: &TlsEnvironment) -> HashSet<Arc<[u8]>> {
+        Trust::read(environment, &mut Vec::new()).listed
     }
 
     #[test]
     fn mozillas_roots_and_the_systems_are_trusted() {
-        let trust = read(&TlsEnvironment::default());
-        let mut systems = load_native_certs().certs;
-        systems.retain(|it| RootCertStore::empty().add(it.clone()).is_ok());
-        assert!(trust.roots.roots.starts_with(&mozillas()));
-        assert_eq!(trust.certificates, systems);
+        let trust = Trust::read(&TlsEnvironment::default(), &mut Vec::new());
+        let roots = trust.roots.values().flatten();
+        let mozillas = roots.filter(|root| matches!(root, Root::Mozillas(..))).count();
+        assert_eq!(mozillas, webpki_roots::TLS_SERVER_ROOTS.len());
+        let systems = rustls_native_certs::load_native_certs().certs;
+        assert_eq!(trust.listed, systems.iter().map(|it| it.as_ref().into()).collect());
     }
 
     #[test]
@@ -185,8 +218,7 @@ mod tests {
         let missing = Some("/missing".to_owned());
         let file = TlsEnvironment { ssl_cert_file: missing.clone(), ..TlsEnvironment::default() };
         let dir = TlsEnvironment { ssl_cert_dir: missing, ..TlsEnvironment::default() };
-        assert_eq!(read(&file).roots.roots, mozillas());
-        assert_eq!(read(&dir).roots.roots, mozillas());
+        assert!(listed(&file).is_empty() && listed(&dir).is_empty());
     }
 
     #[test]
@@ -195,11 +227,93 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(&file, ca.cert.pem().repeat(2)).unwrap();
         let path = file.path().to_str().map(str::to_owned);
-        let trust = read(&TlsEnvironment {
-            ssl_cert_file: path.clone(),
-            node_extra_ca_certs: path,
-            ..TlsEnvironment::default()
+        let trust = Trust::read(
+            &TlsEnvironment {
+                ssl_cert_file: path.clone(),
+                node_extra_ca_certs: path,
+                ..TlsEnvironment::default()
+            },
+            &mut Vec::new(),
+        );
+        assert_eq!(trust.listed, HashSet::from([ca.cert.der().as_ref().into()]));
+        let kept = trust.roots.values().flatten().filter(|it| matches!(it, Root::Listed(_)));
+        assert_eq!(kept.count(), 1);
+    }
+
+    /// A root with most of what a root may have, and a server below it with names of each kind.
+    fn chain() -> (rcgen::Certificate, rcgen::Certificate) {
+        use rcgen::{
+            BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
+            GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
+        };
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
+        params.distinguished_name.push(DnType::CommonName, "root");
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![
+                GeneralSubtree::DnsName("localhost".to_owned()),
+                GeneralSubtree::IpAddress(CidrSubnet::V4([127, 0, 0, 0], [255, 0, 0, 0])),
+                GeneralSubtree::Rfc822Name("a@b.test".to_owned()),
+            ],
+            excluded_subtrees: vec![GeneralSubtree::DnsName(".test".to_owned())],
         });
-        assert_eq!(trust.certificates, [ca.cert.der().clone()]);
+        let root = params.self_signed(&key).unwrap();
+        let issuer = rcgen::Issuer::new(params, key);
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut params = CertificateParams::new(names).unwrap();
+        params.use_authority_key_identifier_extension = true;
+        params.subject_alt_names.push(SanType::Rfc822Name("a@b.test".try_into().unwrap()));
+        params.subject_alt_names.push(SanType::URI("https://b.test/".try_into().unwrap()));
+        let leaf = params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+        (root, leaf)
+    }
+
+    /// Whether `trust` takes what may be a certificate.
+    fn takes(trust: &Trust, der: &[u8]) -> bool {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let algorithms = provider.signature_verification_algorithms.all;
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_hours(500_000));
+        Certificate::parse(der).is_some_and(|certificate| {
+            let end_entity = CertificateDer::from(der);
+            trust.verify(&end_entity, &certificate, &[], algorithms, now).is_ok()
+        })
+    }
+
+    /// `der` cut at each place, and with each byte changed.
+    fn changed(der: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+        (0..der.len()).flat_map(move |at| {
+            let change = |bits: u8| {
+                let mut changed = der.to_vec();
+                changed[at] ^= bits;
+                changed
+            };
+            [der[..at].to_vec(), change(0x01), change(0x80)]
+        })
+    }
+
+    // Whatever it is, it is no longer what the root has signed.
+    #[test]
+    fn a_servers_certificate_with_any_byte_changed_is_refused() {
+        let (root, leaf) = chain();
+        let mut trust = Trust::default();
+        assert!(trust.add(root.der()));
+        assert!(takes(&trust, leaf.der()));
+        for changed in changed(leaf.der()) {
+            assert!(!takes(&trust, &changed), "{changed:?}");
+        }
+        assert!(!takes(&trust, &[leaf.der(), [0].as_slice()].concat()));
+    }
+
+    #[test]
+    fn a_root_with_any_byte_changed_brings_nothing_down() {
+        let (root, leaf) = chain();
+        for changed in changed(root.der()) {
+            let mut trust = Trust::default();
+            trust.add(&changed);
+            takes(&trust, leaf.der());
+        }
     }
 }

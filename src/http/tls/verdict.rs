@@ -1,12 +1,12 @@
 //! What is said against a peer: Node's name for it, and the reason in words.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use rustls::{
-    AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible,
-    pki_types::CertificateDer,
+    CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible, PeerMisbehaved,
 };
-use webpki::EndEntityCert;
+
+use super::alerts;
 
 /// Node's name for a TLS failure, the one that its `fetch` has in `cause.code`:
 ///
@@ -17,57 +17,38 @@ use webpki::EndEntityCert;
 /// | unknown: self-signed | `DEPTH_ZERO_SELF_SIGNED_CERT` |
 /// | unknown: a chain up to its root | `SELF_SIGNED_CERT_IN_CHAIN` |
 /// | unknown: a chain without its root | `UNABLE_TO_GET_ISSUER_CERT_LOCALLY` |
-/// | unknown: no chain at all | `UNABLE_TO_VERIFY_LEAF_SIGNATURE` |
+/// | unknown: no chain at all; or it cannot be read | `UNABLE_TO_VERIFY_LEAF_SIGNATURE` |
 /// | a signature | `CERT_SIGNATURE_FAILURE` |
-/// | not made for servers, or a CA's | `INVALID_PURPOSE` |
-/// | issued by what is no CA, or too far below one | `INVALID_CA`, `PATH_LENGTH_EXCEEDED` |
-/// | another reason against a certificate | `CERT_REVOKED`, `UNSPECIFIED` |
+/// | not made for servers, or issued by what is no CA | `INVALID_PURPOSE` |
+/// | too far below a CA | `PATH_LENGTH_EXCEEDED`, `INVALID_CA` |
+/// | another reason against a certificate | `UNSPECIFIED` |
 /// | no TLS at all (plain HTTP) | `ERR_SSL_WRONG_VERSION_NUMBER` |
 /// | a version before TLS 1.2 | `ERR_SSL_UNSUPPORTED_PROTOCOL` |
-/// | an alert | `ERR_SSL_…_ALERT_…`, as Node 20 spells those that servers send to clients |
+/// | an alert | `ERR_SSL_…`, as OpenSSL calls those that servers send to clients |
 /// | another breach of the protocol | `EPROTO` |
 #[must_use]
 pub fn node_code(error: &Error) -> &'static str {
-    match error {
-        Error::InvalidCertificate(_) => verdict(error).map_or("UNSPECIFIED", |it| it.code),
-        Error::InvalidMessage(
-            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-        ) => "ERR_SSL_WRONG_VERSION_NUMBER",
-        Error::PeerIncompatible(
-            PeerIncompatible::ServerDoesNotSupportTls12Or13
-            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
-        ) => "ERR_SSL_UNSUPPORTED_PROTOCOL",
-        Error::AlertReceived(alert) => match alert {
-            AlertDescription::HandshakeFailure => "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE",
-            AlertDescription::BadCertificate => "ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE",
-            AlertDescription::IllegalParameter => "ERR_SSL_SSLV3_ALERT_ILLEGAL_PARAMETER",
-            AlertDescription::AccessDenied => "ERR_SSL_TLSV1_ALERT_ACCESS_DENIED",
-            AlertDescription::ProtocolVersion => "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION",
-            AlertDescription::InsufficientSecurity => "ERR_SSL_TLSV1_ALERT_INSUFFICIENT_SECURITY",
-            AlertDescription::InternalError => "ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR",
-            AlertDescription::UnrecognisedName => "ERR_SSL_TLSV1_UNRECOGNIZED_NAME",
-            AlertDescription::NoApplicationProtocol => {
-                "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
-            }
-            AlertDescription::CertificateRequired => "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
-            _ => "EPROTO",
-        },
-        _ => "EPROTO",
-    }
+    verdict(error).code
 }
 
-/// The reason for a TLS failure in words: of a certificate those of OpenSSL and Node, which people
-/// search for. Names no host.
+/// The reason for a TLS failure in words, OpenSSL's and Node's where they have any, since people
+/// search for those. Names no host.
 #[must_use]
-pub fn reason(error: &Error) -> Cow<'static, str> {
-    verdict(error).map_or_else(|| error.to_string().into(), |it| it.words.into())
+pub fn reason(error: &Error) -> &'static str {
+    verdict(error).words
 }
 
-/// What is said against a certificate.
-#[derive(Clone, Copy, Debug)]
-struct Verdict {
+/// What is said against a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
     code: &'static str,
     words: &'static str,
+}
+
+impl Verdict {
+    const fn new(code: &'static str, words: &'static str) -> Self {
+        Self { code, words }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -78,95 +59,137 @@ impl fmt::Display for Verdict {
 
 impl std::error::Error for Verdict {}
 
-fn verdict(error: &Error) -> Option<Verdict> {
-    use CertificateError as Of;
-    let Error::InvalidCertificate(certificate) = error else {
-        return None;
-    };
-    let (code, words) = match certificate {
-        Of::Expired | Of::ExpiredContext { .. } => ("CERT_HAS_EXPIRED", "certificate has expired"),
-        Of::NotValidYet | Of::NotValidYetContext { .. } => {
-            ("CERT_NOT_YET_VALID", "certificate is not yet valid")
+impl From<Verdict> for Error {
+    fn from(verdict: Verdict) -> Self {
+        CertificateError::Other(OtherError(Arc::new(verdict))).into()
+    }
+}
+
+fn verdict(error: &Error) -> Verdict {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
+            cause.downcast_ref().copied().unwrap_or(MALFORMED)
         }
-        Of::NotValidForName | Of::NotValidForNameContext { .. } => {
-            ("ERR_TLS_CERT_ALTNAME_INVALID", "Hostname/IP does not match certificate's altnames")
+        Error::InvalidCertificate(_) => MALFORMED,
+        Error::NoCertificatesPresented => Verdict::new("EPROTO", "the peer shows no certificate"),
+        Error::InvalidMessage(
+            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
+        ) => Verdict::new("ERR_SSL_WRONG_VERSION_NUMBER", "wrong version number"),
+        Error::InvalidMessage(_) => {
+            Verdict::new("EPROTO", "a message of the peer's cannot be read")
         }
-        Of::Revoked => ("CERT_REVOKED", "certificate revoked"),
-        Of::BadSignature => ("CERT_SIGNATURE_FAILURE", "certificate signature failure"),
-        Of::InvalidPurpose | Of::InvalidPurposeContext { .. } => {
-            ("INVALID_PURPOSE", "unsuitable certificate purpose")
+        Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
+            Verdict::new("ERR_SSL_UNEXPECTED_MESSAGE", "unexpected message")
         }
-        Of::Other(OtherError(cause)) => match cause.downcast_ref() {
-            Some(webpki::Error::CaUsedAsEndEntity) => {
-                ("INVALID_PURPOSE", "unsuitable certificate purpose: a CA's, used by a server")
-            }
-            Some(webpki::Error::EndEntityUsedAsCa) => ("INVALID_CA", "invalid CA certificate"),
-            Some(webpki::Error::PathLenConstraintViolated) => {
-                ("PATH_LENGTH_EXCEEDED", "path length constraint exceeded")
-            }
-            _ => return cause.downcast_ref().copied(),
+        Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => Verdict::new("ERR_SSL_UNSUPPORTED_PROTOCOL", "unsupported protocol"),
+        Error::PeerIncompatible(_) => {
+            Verdict::new("EPROTO", "the peer asks for what is not supported")
+        }
+        Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedCipherSuite) => {
+            Verdict::new("ERR_SSL_WRONG_CIPHER_RETURNED", "wrong cipher returned")
+        }
+        Error::PeerMisbehaved(_) => Verdict::new("EPROTO", "the peer breaks the protocol"),
+        Error::AlertReceived(alert) => match alerts::node(*alert) {
+            Some((code, words)) => Verdict::new(code, words),
+            None => Verdict::new("EPROTO", "an unknown alert of the peer's"),
         },
-        _ => return None,
-    };
-    Some(Verdict { code, words })
-}
-
-/// `error`, where nobody known issued the certificate, with OpenSSL's four ways of that told apart
-/// by what the server sent.
-pub(super) fn explained(
-    error: Error,
-    end_entity: &CertificateDer<'_>,
-    intermediates: &[CertificateDer<'_>],
-) -> Error {
-    if !is_unknown_issuer(&error) && !is_authority(&error) {
-        return error;
-    }
-    let Ok(leaf) = EndEntityCert::try_from(end_entity) else {
-        return error;
-    };
-    let sent: Vec<_> = intermediates.iter().flat_map(EndEntityCert::try_from).collect();
-    let (mut last, mut depth) = (&leaf, 0);
-    // As far as the chain goes, and no further than all that was sent: issuers may form a ring.
-    while last.issuer() != last.subject()
-        && depth < sent.len()
-        && let Some(issuer) = sent.iter().find(|it| it.subject() == last.issuer())
-    {
-        (last, depth) = (issuer, depth + 1);
-    }
-    let (code, words) = match (last.issuer() == last.subject(), depth) {
-        (true, 0) => ("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate"),
-        // Not unknown, but webpki takes it for no server's.
-        _ if is_authority(&error) => return error,
-        (true, _) => ("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain"),
-        (false, 0) => ("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate"),
-        (false, _) => {
-            ("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate")
+        Error::DecryptError => {
+            Verdict::new("EPROTO", "a message of the peer's cannot be decrypted")
         }
-    };
-    CertificateError::Other(OtherError(Arc::new(Verdict { code, words }))).into()
+        Error::PeerSentOversizedRecord => {
+            Verdict::new("EPROTO", "a record of the peer's is too long")
+        }
+        _ => Verdict::new("EPROTO", "the handshake failed"),
+    }
 }
 
-pub(super) fn is_unknown_issuer(error: &Error) -> bool {
-    *error == Error::InvalidCertificate(CertificateError::UnknownIssuer)
-}
+pub(super) const EXPIRED: Verdict = Verdict::new("CERT_HAS_EXPIRED", "certificate has expired");
+pub(super) const NOT_YET_VALID: Verdict =
+    Verdict::new("CERT_NOT_YET_VALID", "certificate is not yet valid");
+pub(super) const OTHER_NAME: Verdict = Verdict::new(
+    "ERR_TLS_CERT_ALTNAME_INVALID",
+    "Hostname/IP does not match certificate's altnames",
+);
+pub(super) const NO_ALT_NAME: Verdict = Verdict::new(
+    "ERR_TLS_CERT_ALTNAME_INVALID",
+    "the certificate has no subjectAltName, and its common name is not read",
+);
+pub(super) const SELF_SIGNED: Verdict =
+    Verdict::new("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate");
+pub(super) const SELF_SIGNED_IN_CHAIN: Verdict =
+    Verdict::new("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain");
+pub(super) const NO_ISSUER: Verdict =
+    Verdict::new("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate");
+pub(super) const UNVERIFIED_LEAF: Verdict =
+    Verdict::new("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate");
+pub(super) const BAD_SIGNATURE: Verdict =
+    Verdict::new("CERT_SIGNATURE_FAILURE", "certificate signature failure");
+pub(super) const NOT_ITS_KEY: Verdict = Verdict::new("ERR_SSL_BAD_SIGNATURE", "bad signature");
+pub(super) const INVALID_CA: Verdict = Verdict::new("INVALID_CA", "invalid CA certificate");
+pub(super) const INVALID_PURPOSE: Verdict =
+    Verdict::new("INVALID_PURPOSE", "unsuitable certificate purpose");
+pub(super) const PATH_TOO_LONG: Verdict =
+    Verdict::new("PATH_LENGTH_EXCEEDED", "path length constraint exceeded");
+pub(super) const CHAIN_TOO_LONG: Verdict =
+    Verdict::new("CERT_CHAIN_TOO_LONG", "certificate chain too long");
 
-pub(super) fn is_authority(error: &Error) -> bool {
-    matches!(error, Error::InvalidCertificate(CertificateError::Other(OtherError(cause)))
-        if matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)))
-}
+/// Node's code for it says no more, either.
+pub(super) const MALFORMED: Verdict =
+    Verdict::new("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "the certificate cannot be read");
+
+// Node has no names for these.
+pub(super) const UNSUPPORTED_SIGNATURE: Verdict = Verdict::new(
+    "UNSPECIFIED",
+    "signed with a key or a digest of a kind that is not supported, or with RSA below 2048 bits",
+);
+pub(super) const TOO_MANY: Verdict =
+    Verdict::new("UNSPECIFIED", "too many certificates may have issued it");
+pub(super) const NO_CERT_SIGN: Verdict =
+    Verdict::new("UNSPECIFIED", "key usage does not include certificate signing");
+pub(super) const UNHANDLED_EXTENSION: Verdict =
+    Verdict::new("UNSPECIFIED", "unhandled critical extension");
+pub(super) const PERMITTED_VIOLATION: Verdict =
+    Verdict::new("UNSPECIFIED", "permitted subtree violation");
+pub(super) const EXCLUDED_VIOLATION: Verdict =
+    Verdict::new("UNSPECIFIED", "excluded subtree violation");
+pub(super) const SUBTREE_MINMAX: Verdict =
+    Verdict::new("UNSPECIFIED", "name constraints minimum and maximum not supported");
+pub(super) const UNSUPPORTED_CONSTRAINT_TYPE: Verdict =
+    Verdict::new("UNSPECIFIED", "unsupported name constraint type");
+pub(super) const UNSUPPORTED_CONSTRAINT_SYNTAX: Verdict =
+    Verdict::new("UNSPECIFIED", "unsupported or invalid name constraint syntax");
+pub(super) const UNSUPPORTED_NAME_SYNTAX: Verdict =
+    Verdict::new("UNSPECIFIED", "unsupported or invalid name syntax");
 
 #[cfg(test)]
 mod tests {
+    use rustls::AlertDescription;
+
     use super::*;
 
     #[test]
-    fn what_has_no_name_of_its_own_is_unspecified_or_a_breach_of_the_protocol() {
+    fn every_failure_is_said_in_words() {
+        let failures = [
+            CertificateError::BadEncoding.into(),
+            Error::DecryptError,
+            Error::NoCertificatesPresented,
+            InvalidMessage::MissingData("x").into(),
+            PeerIncompatible::NoKxGroupsInCommon.into(),
+            PeerMisbehaved::InvalidKeyShare.into(),
+            Error::AlertReceived(AlertDescription::Unknown(99)),
+            Error::General("x".to_owned()),
+            Error::PeerSentOversizedRecord,
+        ];
+        for failure in failures {
+            let words = reason(&failure);
+            // No name of a Rust type, as `Debug` would give it.
+            assert!(!words.contains(|it: char| it.is_ascii_uppercase()), "{words}");
+        }
         let unread: Error = CertificateError::BadEncoding.into();
-        assert_eq!(node_code(&unread), "UNSPECIFIED");
-        assert_eq!(reason(&unread), "invalid peer certificate: BadEncoding");
+        assert_eq!(node_code(&unread), "UNABLE_TO_VERIFY_LEAF_SIGNATURE");
         assert_eq!(node_code(&Error::DecryptError), "EPROTO");
-        assert_eq!(reason(&Error::DecryptError), "cannot decrypt peer's message");
-        // No list of revoked certificates is read; a verifier that did would say so.
-        assert_eq!(node_code(&CertificateError::Revoked.into()), "CERT_REVOKED");
     }
 }

@@ -3,16 +3,17 @@
 
 use rustls::{
     DigitallySignedStruct, Error, SignatureScheme,
-    client::{
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-        verify_server_name,
-    },
-    crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-    server::ParsedCertificate,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
+    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
 };
 
-use super::trust::Trust;
+use super::{
+    certificate::{Certificate, check_signature, is_short_rsa},
+    host,
+    trust::Trust,
+    verdict::{self, Verdict},
+};
 
 /// Asks a [`Trust`].
 #[derive(Debug)]
@@ -33,24 +34,28 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if let Some(trust) = &self.trust {
-            trust.verify(end_entity, intermediates, self.algorithms.all, now)?;
-            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            let certificate = Certificate::parse(end_entity).ok_or(verdict::MALFORMED)?;
+            trust.verify(end_entity, &certificate, intermediates, self.algorithms.all, now)?;
+            host::check(&certificate, server_name)?;
         }
         Ok(ServerCertVerified::assertion())
     }
 
-    // With verification off the signature would prove a key that nobody asked for, and webpki
-    // cannot read every certificate that a development server may have.
+    // With verification off the signature would prove a key that nobody asked for, and not every
+    // certificate that a development server may have can be read.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self.trust {
-            Some(_) => verify_tls12_signature(message, cert, dss, &self.algorithms),
-            None => Ok(HandshakeSignatureValid::assertion()),
+        if self.trust.is_some() {
+            let key = Certificate::parse(cert).ok_or(verdict::MALFORMED)?.key;
+            let schemes = self.algorithms.mapping.iter().filter(|(it, _)| *it == dss.scheme);
+            let algorithms = schemes.flat_map(|(_, algorithms)| *algorithms);
+            check_signature(key, algorithms, message, dss.signature()).map_err(|_| without(key))?;
         }
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
@@ -59,13 +64,21 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self.trust {
-            Some(_) => verify_tls13_signature(message, cert, dss, &self.algorithms),
-            None => Ok(HandshakeSignatureValid::assertion()),
+        if self.trust.is_some() {
+            let key = Certificate::parse(cert).ok_or(verdict::MALFORMED)?.key;
+            let info = SubjectPublicKeyInfoDer::from(key);
+            verify_tls13_signature_with_raw_key(message, &info, dss, &self.algorithms)
+                .map_err(|_| without(key))?;
         }
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+/// What is said of a server that has not shown that `key` is its own.
+fn without(key: &[u8]) -> Verdict {
+    if is_short_rsa(key) { verdict::UNSUPPORTED_SIGNATURE } else { verdict::NOT_ITS_KEY }
 }

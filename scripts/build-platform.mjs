@@ -1,8 +1,8 @@
 // @ts-check
 // Builds a platform's binary into its folder of npm/, and looks at what came out:
 //
-//   npm run prebuild -- --target <triple>    one, here or crosswise
-//   npm run prebuilds                        the four of Linux, on one x86-64 Debian
+//   npm run build:platform -- --target <triple>    one, here or crosswise
+//   npm run build:linux                            the four of Linux, on one x86-64 Debian
 //
 // What this takes beyond Rust, Node.js and Python is installed from the registries: a C compiler
 // and linker for every Linux (zig), Debian's Rust for targets that the usual one cannot build.
@@ -31,18 +31,18 @@ process.chdir(ROOT);
 const { target = [], linux } = parseArgs({
   options: { target: { type: "string", multiple: true }, linux: { type: "boolean" } },
 }).values;
-// Without a target this is npm's hook before every `npm run build`: nothing to do.
-for (const platform of PLATFORMS) {
-  if (target.includes(platform.triple) || (linux && platform.os === "linux")) prebuild(platform);
-}
 for (const triple of target) {
   if (!PLATFORMS.some((platform) => platform.triple === triple)) {
     fail(`${triple} is none of ${PLATFORMS.map((platform) => platform.triple).join(", ")}`);
   }
 }
+if (target.length === 0 && !linux) fail("Name a --target <triple>, or --linux");
+for (const platform of PLATFORMS) {
+  if (target.includes(platform.triple) || (linux && platform.os === "linux")) build(platform);
+}
 
 /** @param {import("./platforms.mjs").Platform} platform */
-function prebuild(platform) {
+function build(platform) {
   const { name, triple, os } = platform;
   console.log(`\n${name}: building; some minutes …`);
   const started = performance.now();
@@ -65,9 +65,9 @@ function prebuild(platform) {
   env.CARGO_ENCODED_RUSTFLAGS = flags.join("\x1f");
   delete env.RUSTFLAGS;
   if (os === "linux") {
-    const build = env.RUSTC ? ["-Zbuild-std=std,panic_unwind"] : [];
+    const library = env.RUSTC ? ["-Zbuild-std=std,panic_unwind"] : [];
     const wanted = triple.endsWith("gnu") ? `${triple}.${GLIBC}` : triple;
-    run("cargo", ["zigbuild", ...args, wanted, ...build], env);
+    run("cargo", ["zigbuild", ...args, wanted, ...library], env);
   } else {
     run("cargo", ["build", ...args, triple], env);
   }

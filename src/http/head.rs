@@ -1,0 +1,184 @@
+//! The head of an answer, mended in place before hyper reads it: hyper is stricter than `fetch`.
+//!
+//! Header lines that nobody here reads lose their names, and hyper skips lines without a name. So
+//! their number has no bound but that of the head's bytes: hyper takes a hundred lines, or makes
+//! room for as many as it is told to at every answer, used or not (3 µs for 2,000). Versions that
+//! are no `HTTP/1.1` become that one.
+
+/// The headers that are read, by hyper or by us. Others do not reach `http::Response`.
+const READ: [&str; 7] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "keep-alive",
+    "location",
+    "transfer-encoding",
+];
+const ALL: u8 = (1 << READ.len()) - 1;
+
+/// How far the bytes of an answer have come.
+#[derive(Default)]
+pub(super) struct Head {
+    at: At,
+    /// The status, as far as it is known.
+    status: u16,
+    is_old: bool,
+}
+
+enum At {
+    /// Behind that many bytes of the status line.
+    Status(usize),
+    /// At the beginning of a header line.
+    Line,
+    /// Behind that many bytes of a name, which may become these of [`READ`].
+    Name(usize, u8),
+    /// In what else there is of a line.
+    Rest,
+    /// Behind the head, or in what is none.
+    Behind,
+}
+
+impl Default for At {
+    fn default() -> Self {
+        Self::Status(0)
+    }
+}
+
+impl Head {
+    /// Whether the answer's version is another than `HTTP/1.1`.
+    pub fn is_old(&self) -> bool {
+        self.is_old
+    }
+
+    /// Mends the next bytes of the answer. Those that may be part of its body stay as they are.
+    pub fn mend(&mut self, mut bytes: &mut [u8]) {
+        loop {
+            if matches!(self.at, At::Rest) {
+                let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };
+                bytes = &mut bytes[end..];
+            }
+            let Some((byte, rest)) = bytes.split_first_mut() else { return };
+            self.at = match (&self.at, *byte) {
+                (At::Behind, _) => return,
+                // Empty lines before an answer are skipped by hyper.
+                (At::Status(0), b'\r' | b'\n') => At::Status(0),
+                (At::Status(_) | At::Name(..) | At::Rest, b'\n') | (At::Line, b'\r') => At::Line,
+                (At::Status(seen), _) => self.status_line(*seen, byte),
+                (At::Line, b'\n') => self.end(),
+                // Part of the line before.
+                (At::Line, b' ' | b'\t') | (At::Name(..), b'\r') | (At::Rest, _) => At::Rest,
+                (At::Line, _) => name(0, ALL, byte),
+                (At::Name(length, possible), _) => name(*length, *possible, byte),
+            };
+            bytes = rest;
+        }
+    }
+
+    fn status_line(&mut self, seen: usize, byte: &mut u8) -> At {
+        match (seen, *byte) {
+            (0..5, _) if *byte != b"HTTP/"[seen] => return At::Behind,
+            (5 | 7, b'0' | b'2'..=b'9') => {
+                self.is_old = true;
+                *byte = b'1';
+            }
+            (9..12, b'0'..=b'9') => self.status = self.status * 10 + u16::from(*byte - b'0'),
+            (12.., _) => return At::Rest,
+            _ => {}
+        }
+        At::Status(seen + 1)
+    }
+
+    /// What follows the head: of an interim answer the next head.
+    fn end(&mut self) -> At {
+        let status = std::mem::take(&mut self.status);
+        if (100..200).contains(&status) { At::Status(0) } else { At::Behind }
+    }
+}
+
+/// Takes one more byte of a name, or spoils it where the name is none of [`READ`] now.
+fn name(length: usize, possible: u8, byte: &mut u8) -> At {
+    let names = || READ.iter().enumerate().filter(move |(i, _)| possible & (1 << i) != 0);
+    if matches!(byte, b':' | b' ' | b'\t') && names().any(|(_, name)| name.len() == length) {
+        return At::Rest;
+    }
+    let lower = byte.to_ascii_lowercase();
+    let fits = |name: &str| name.as_bytes().get(length) == Some(&lower);
+    let possible = names().filter(|(_, name)| fits(name)).fold(0, |set, (i, _)| set | 1 << i);
+    if possible == 0 {
+        // No character of a name (RFC 9110 §5.6.2).
+        *byte = b'(';
+        return At::Rest;
+    }
+    At::Name(length + 1, possible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `answer` becomes, fed in pieces of each size.
+    fn mended(answer: &str) -> String {
+        let by = |size: usize| {
+            let mut bytes = answer.as_bytes().to_vec();
+            let mut head = Head::default();
+            bytes.chunks_mut(size).for_each(|piece| head.mend(piece));
+            String::from_utf8(bytes).unwrap()
+        };
+        let whole = by(answer.len());
+        for size in 1..answer.len() {
+            assert_eq!(by(size), whole, "in pieces of {size}");
+        }
+        whole
+    }
+
+    #[test]
+    fn lines_that_are_read_stay_in_any_case() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length : 2\r\n\
+            TRANSFER-ENCODING\t: chunked\r\nLocation:\r\n /x\r\nKeep-Alive:timeout=5\n\r\n{}";
+        assert_eq!(mended(answer), answer);
+    }
+
+    #[test]
+    fn other_lines_lose_their_names() {
+        let answer = "HTTP/1.1 200 OK\r\nDate: x\r\nContent: a\r\nContent-Lengths: 3\r\nC\r\n\
+            : a\r\n\r\nDate: body";
+        let expected = "HTTP/1.1 200 OK\r\n(ate: x\r\nContent( a\r\nContent-Length(: 3\r\nC\r\n\
+            ( a\r\n\r\nDate: body";
+        assert_eq!(mended(answer), expected);
+    }
+
+    #[test]
+    fn folded_lines_stay() {
+        let answer = "HTTP/1.1 200 OK\nLocation: a\n b\n\tc\n\n";
+        assert_eq!(mended(answer), answer);
+    }
+
+    #[test]
+    fn the_head_behind_an_interim_one_is_mended_too() {
+        let interim = "\r\nHTTP/1.1 103 x\r\nLink: a\r\n\r\nHTTP/1.1 199\r\n\r\n";
+        let answer = format!("{interim}HTTP/1.1 200 OK\r\nDate: x\r\n\r\nA: b");
+        let expected = interim.replace("Link", "L(nk") + "HTTP/1.1 200 OK\r\n(ate: x\r\n\r\nA: b";
+        assert_eq!(mended(&answer), expected);
+    }
+
+    #[test]
+    fn other_versions_are_read_as_1_1_and_remembered() {
+        for (version, is_old) in [("1.1", false), ("1.0", true), ("0.9", true), ("2.0", true)] {
+            let mut answer = format!("HTTP/{version} 200 OK\r\n\r\n").into_bytes();
+            let mut head = Head::default();
+            head.mend(&mut answer);
+            assert_eq!(answer, b"HTTP/1.1 200 OK\r\n\r\n", "{version}");
+            assert_eq!(head.is_old(), is_old, "{version}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_http_stays() {
+        for answer in
+            ["SSH-2.0-OpenSSH_9.6\r\nDate: x\r\n", "{\"token\":\"t\"}\nA: b", "HTTP 1\nA:"]
+        {
+            assert_eq!(mended(answer), answer);
+        }
+    }
+}

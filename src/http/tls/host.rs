@@ -1,0 +1,147 @@
+//! Whose certificate it is, by Node's rules (`tls.checkServerIdentity`, RFC 6125), and how rustls
+//! is told of a host.
+
+use std::net::IpAddr;
+
+use rustls::pki_types::{DnsName, ServerName};
+
+use super::{
+    certificate::Certificate,
+    constraints::{ADDRESS, HOST},
+    verdict::{self, Verdict},
+};
+
+/// A host as rustls takes it, and whether a server may be told (SNI).
+///
+/// Node takes labels that begin or end in `-`, rustls does not. Such a host goes by an alias that
+/// nobody can have, and the server is not told.
+pub(super) fn server_name(host: &str) -> Option<(ServerName<'static>, bool)> {
+    // An IPv6 address stands in brackets.
+    let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
+    if let Ok(name) = ServerName::try_from(host.to_owned()) {
+        return Some((name, true));
+    }
+    let hex: Vec<_> = host.bytes().map(|byte| format!("{byte:02x}")).collect();
+    // A label has 63 characters at most.
+    let labels: Vec<_> = hex.chunks(31).map(<[_]>::concat).collect();
+    let alias = labels.join(".") + ALIAS;
+    Some((ServerName::try_from(alias).ok()?, false))
+}
+
+/// The host behind a name of [`server_name`].
+fn host_of(name: &DnsName<'_>) -> String {
+    let decoded = name.as_ref().strip_suffix(ALIAS).and_then(|alias| {
+        let hex = alias.replace('.', "");
+        let byte = |at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+        String::from_utf8((0..hex.len()).step_by(2).map(byte).collect::<Option<_>>()?).ok()
+    });
+    decoded.unwrap_or_else(|| name.as_ref().to_owned())
+}
+
+/// Refuses a certificate that is another host's.
+pub(super) fn check(certificate: &Certificate<'_>, name: &ServerName<'_>) -> Result<(), Verdict> {
+    let Some(names) = &certificate.extensions.subject_alt_name else {
+        return Err(verdict::NO_ALT_NAME);
+    };
+    let of = |kind| names.iter().filter(move |name| name.tag == kind).map(|name| name.content);
+    let is_its_own = match name {
+        ServerName::DnsName(name) => {
+            let host = host_of(name);
+            of(HOST).any(|pattern| matches(&host, pattern))
+        }
+        ServerName::IpAddress(address) => match IpAddr::from(*address) {
+            IpAddr::V4(address) => of(ADDRESS).any(|it| it == address.octets()),
+            IpAddr::V6(address) => of(ADDRESS).any(|it| it == address.octets()),
+        },
+        _ => false,
+    };
+    if is_its_own { Ok(()) } else { Err(verdict::OTHER_NAME) }
+}
+
+/// One `*` within the first label stands for part of it or for the whole, but never for a host of
+/// two labels, nor within Punycode.
+fn matches(host: &str, pattern: &[u8]) -> bool {
+    if !pattern.iter().all(u8::is_ascii_graphic) {
+        return false;
+    }
+    let lower = |text: &[u8]| text.strip_suffix(b".").unwrap_or(text).to_ascii_lowercase();
+    let (host, pattern) = (lower(host.as_bytes()), lower(pattern));
+    let labels = |text: &'_ [u8]| text.split(|&byte| byte == b'.').map(<[u8]>::to_vec).collect();
+    let (host, pattern): (Vec<_>, Vec<_>) = (labels(&host), labels(&pattern));
+    if host.len() != pattern.len() || pattern.iter().any(Vec::is_empty) || host[1..] != pattern[1..]
+    {
+        return false;
+    }
+    let (label, pattern, labels) = (&host[0], &pattern[0], pattern.len());
+    let mut parts = pattern.split(|&byte| byte == b'*');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(start), Some(end), None) if !pattern.windows(4).any(|it| it == b"xn--") => {
+            labels > 2
+                && start.len() + end.len() <= label.len()
+                && label.starts_with(start)
+                && label.ends_with(end)
+        }
+        (_, Some(_), _) if !pattern.windows(4).any(|it| it == b"xn--") => false,
+        _ => label == pattern,
+    }
+}
+
+/// Under a domain that does not exist, and never will (RFC 6761 §6.4).
+const ALIAS: &str = ".host.invalid";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_match_as_node_matches_them() {
+        for (host, pattern) in [
+            ("a.example.com", "A.example.COM"),
+            ("a.example.com.", "a.example.com"),
+            ("a.example.com", "a.example.com."),
+            ("a.example.com", "*.example.com"),
+            ("abc.example.com", "a*c.example.com"),
+            ("ac.example.com", "a*c.example.com"),
+            ("localhost", "localhost"),
+            ("x-.wild.test", "*.wild.test"),
+            ("a_b.example.com", "a_b.example.com"),
+            ("xn--a.example.com", "xn--a.example.com"),
+            ("xn--a.example.com", "*.example.com"),
+        ] {
+            assert!(matches(host, pattern.as_bytes()), "{host} {pattern}");
+        }
+        for (host, pattern) in [
+            ("a.b.example.com", "*.example.com"),
+            ("example.com", "*.com"),
+            ("example.com", "*.example.com"),
+            ("a.example.com", "a.*.com"),
+            ("abc.example.com", "a*b*c.example.com"),
+            ("ab.example.com", "ab*b.example.com"),
+            ("xn--ab.example.com", "xn--a*.example.com"),
+            ("a.example.com", ""),
+            ("a..com", "a..com"),
+            ("a.example.com", "a.example.com\0"),
+            ("a.example.com", "a.example.com.evil.com"),
+            ("\u{e9}.example.com", "\u{e9}.example.com"),
+        ] {
+            assert!(!matches(host, pattern.as_bytes()), "{host} {pattern}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_rustls_refuses_goes_by_an_alias_and_is_not_told() {
+        for host in
+            ["abc-.corp.test", "x-.wild.test", "-a.test", &format!("{}-.test", "a".repeat(62))]
+        {
+            let (name, told) = server_name(host).unwrap();
+            let ServerName::DnsName(name) = name else { panic!("{host}") };
+            assert_eq!((host_of(&name).as_str(), told), (host, false));
+        }
+        for host in ["localhost", "a_b.test", "127.0.0.1", "[::1]", "xn--mnchen-3ya.example"] {
+            assert!(server_name(host).unwrap().1, "{host}");
+        }
+        let (name, _) = server_name("a.host.invalid").unwrap();
+        let ServerName::DnsName(name) = name else { panic!() };
+        assert_eq!(host_of(&name), "a.host.invalid");
+    }
+}
