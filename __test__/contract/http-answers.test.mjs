@@ -67,6 +67,18 @@ describe("an answer's head", () => {
     });
   }
 
+  it("may have 2,000 header lines on a connection that is used again", async (t) => {
+    const server = await rawServer(t, withLines("A: b\r\n".repeat(1_999)));
+    const issue = createRemoteTokenIssuer({ url: server.url });
+    for (let i = 0; i < 3; i += 1) assert.equal((await issue(PAYMENT)).token, "t");
+    assert.equal(server.connections.length, 1);
+  });
+
+  it("may have 2,000 header lines behind interim ones", async (t) => {
+    const interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(3);
+    assert.equal(await tokenOf(t, interim + withLines("A: b\r\n".repeat(1_999))), "t");
+  });
+
   it("that is no HTTP is a network error", async (t) => {
     await refuses(t, "SSH-2.0-OpenSSH_9.6\r\n");
     await refuses(t, "\x15\x03\x01\x00\x02\x02\x46");
