@@ -350,10 +350,22 @@ export class Key0Error extends Error {
   readonly details: Record<string, unknown> | undefined;
 
   /**
-   * The low-level reason: Node's `code` for it (`"ECONNREFUSED"`, …), jose's (`"ERR_JWT_EXPIRED"`,
-   * …) or the HTTP `status`; and `sent`, `false` only where certainly no byte of the request left.
+   * For the seller, not for the buyer: the reason with the origin in `message`; `code`, `syscall`,
+   * `hostname` or `address` and `port` as Node's errors have them (`"ECONNREFUSED"`, …), or jose's
+   * `code`; of an answer the HTTP `status` and, beyond 2xx, its `body` without the call's secrets;
+   * and `sent`, `false` only where certainly no byte of the request left. Where `auth` threw, the
+   * name, message, code, stack and causes of that error.
    */
-  readonly cause?: Error & { code?: string; status?: number; sent?: boolean };
+  readonly cause?: Error & {
+    code?: string;
+    syscall?: string;
+    hostname?: string;
+    address?: string;
+    port?: number;
+    status?: number;
+    body?: string;
+    sent?: boolean;
+  };
 
   /** What the buyer may read: neither the cause nor the stack. */
   toJSON(): {
