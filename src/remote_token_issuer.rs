@@ -433,7 +433,7 @@ impl Failure {
                 Cause { status: Some(*status), ..Cause::new(misdirected) }
             }
             Self::Aborted | Self::Rejected(_) | Self::Params => Cause::of_the_caller(),
-            Self::Headers(unsendable) => Cause::new(unsendable.message()),
+            Self::Headers(_) => Cause::new("the headers that auth gave cannot be sent"),
             Self::Auth(_) | Self::CallersOwn => Cause::default(),
         };
         Cause { sent: Some(sent || cause.sent == Some(true)), ..cause }
@@ -826,7 +826,7 @@ mod tests {
         ] {
             let error = with_given(given).await;
             assert_eq!(error.message, format!("Network error: auth gave {problem}").as_str());
-            let cause = Cause::new(format_args!("auth gave {problem}"));
+            let cause = Cause::new("the headers that auth gave cannot be sent");
             assert_eq!(error.cause, Some(Cause { sent: Some(false), ..cause }));
         }
     }

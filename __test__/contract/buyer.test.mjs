@@ -61,6 +61,11 @@ function speaksToTheBuyer(error) {
   const isKnown = SENTENCES.has(message) || STATUSES.some((status) => status.test(message));
   assert.ok(isKnown, message);
   assert.deepEqual(JSON.parse(JSON.stringify(error)), { type: "Error", code: error.code, message });
+  // And the seller's log has one line more, which says more.
+  const { cause } = error;
+  assert.equal(cause.stack, `Error: ${cause.message}`);
+  assert.doesNotMatch(cause.stack, /[\r\n]/);
+  assert.ok(!cause.stack.includes(message), cause.stack);
 }
 
 /** A request as it came: its line, every header, its body. @param {any} seen */

@@ -452,7 +452,7 @@ impl Failure {
             Self::TimedOut { phase, sent } => {
                 Cause { sent: Some(*sent), ..phase.cause(LONGEST_FETCH) }
             }
-            Self::Vanished => Cause::new(format_args!("internal: {}", self.message())),
+            Self::Vanished => Cause::new("internal: the task that fetched it is gone"),
         }
     }
 }
@@ -675,7 +675,7 @@ mod tests {
         };
         is(&Failure::TimedOut { phase, sent: false }, "no token within 10 s", cause);
         let vanished = "the token request ended without a result";
-        let cause = Cause::new(format_args!("internal: {vanished}"));
+        let cause = Cause::new("internal: the task that fetched it is gone");
         is(&Failure::Vanished, vanished, cause);
     }
 
