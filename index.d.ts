@@ -83,7 +83,8 @@ export type OAuthClientCredentialsConfig = {
  * is not remembered. A fetch has 10 seconds, its answer's body included.
  *
  * @returns a provider of `{ Authorization: "Bearer <access_token>" }`. It rejects with
- * {@link Key0Error} `INTERNAL_ERROR`, 500, `Failed to authenticate via OAuth: …`
+ * {@link Key0Error} `INTERNAL_ERROR`, 500, `Failed to authenticate via OAuth: …`, which names a
+ * status and a registered error code (`401 invalid_client`); the server's own words are in `cause`
  * @throws TypeError that names the field of `config`
  * @example
  * ```ts
@@ -144,8 +145,9 @@ export type RemoteTokenIssuerConfig = {
  *
  * @returns the callback. It never throws, and rejects with {@link Key0Error}
  * `TOKEN_ISSUE_TIMEOUT` (504) past `timeoutMs`, else with `TOKEN_ISSUE_FAILED` (502): a status
- * beyond 2xx, no `token`, or `Network error: …`. A `Key0Error` of `auth`, by class or by `name`,
- * passes unchanged
+ * beyond 2xx, no `token`, or `Network error: …`. `message` is for the buyer and names no host and no
+ * word of the backend's; `cause` is for you: the origin, Node's `code`, the `status` and `body`. A
+ * `Key0Error` of `auth`, by class or by `name`, passes unchanged
  * @throws TypeError or RangeError that names the field of `config`
  * @example
  * ```ts

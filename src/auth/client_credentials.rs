@@ -164,7 +164,7 @@ async fn load(ticket: Ticket<Failure>, grant: Arc<Grant>, now: Now, client: Clie
     let sent = Sent::default();
     let mut exchange = TokenRequest::new(grant, now);
     // Counted from the call, as its issuer's own time is.
-    let deadline = Instant::from_std(now.mono) + DEADLINE;
+    let deadline = Instant::from_std(now.mono) + LONGEST_FETCH;
     let result = timeout_at(deadline, client.drive(&mut exchange, &sent)).await;
     fault_injection::point("token fetch");
     ticket.finish(result.unwrap_or_else(|_| {
@@ -449,7 +449,9 @@ impl Failure {
             Self::Misdirected { misdirected, status } => {
                 Cause { status: Some(*status), sent: Some(true), ..Cause::new(misdirected) }
             }
-            Self::TimedOut { phase, sent } => Cause { sent: Some(*sent), ..phase.cause(DEADLINE) },
+            Self::TimedOut { phase, sent } => {
+                Cause { sent: Some(*sent), ..phase.cause(LONGEST_FETCH) }
+            }
             Self::Vanished => Cause::new(format_args!("internal: {}", self.message())),
         }
     }
@@ -487,7 +489,7 @@ const REGISTERED: [&str; 18] = [
 ];
 
 /// For the whole exchange, the body included; the SDK's.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub const LONGEST_FETCH: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
