@@ -255,7 +255,9 @@ describe("an answer over TLS whose connection ends without close_notify", () => 
     ["before its first byte", "", "ECONNRESET"],
   ];
   for (const [name, bytes, code] of cut) {
-    it(`is a network error where that is ${name}`, async (t) => {
+    // Deno's TLS closes no TCP below it before it has written something.
+    const skip = Boolean(process.versions.deno) && bytes === "";
+    it(`is a network error where that is ${name}`, { skip }, async (t) => {
       const server = await cutting(t, bytes);
       const cause = code ? { code, sent: true } : { sent: true };
       const call = createRemoteTokenIssuer({ url: server.url })(PAYMENT);
