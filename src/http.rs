@@ -122,10 +122,12 @@ impl Endpoint {
         Some(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())).into())
     }
 
-    /// Hides the URL's password.
+    /// Hides user name, password, query values and long segments of the path.
     pub fn hide_in(&self, redactor: &mut Redactor) {
+        redactor.hide_url(&self.url);
         if let Some(Credentials { username, password }) = &self.credentials {
-            redactor.hide_pair(username, password.expose());
+            redactor.hide(&username.clone().into());
+            redactor.hide_pair(username, password);
         }
     }
 }

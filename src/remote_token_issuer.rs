@@ -211,7 +211,7 @@ impl Issue {
         let mut redactor = Redactor::default();
         issuer.endpoint.hide_in(&mut redactor);
         for line in lines {
-            redactor.hide_header(line.value.expose());
+            redactor.hide_header(&line.value);
         }
         let mut headers = issuer.headers.clone();
         if let Some(key) = body.as_deref().filter(|_| issuer.idempotency_key).and_then(key) {

@@ -82,7 +82,7 @@ impl ClientCredentials {
             form.append_pair("audience", audience);
         }
         let mut redactor = Redactor::default();
-        redactor.hide_pair(client_id, client_secret.expose());
+        redactor.hide_pair(client_id, client_secret);
         endpoint.hide_in(&mut redactor);
         let ends_in_line_break =
             [("clientSecret", client_secret.expose()), ("clientId", client_id.as_str())]
