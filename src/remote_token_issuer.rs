@@ -31,10 +31,12 @@ struct Settings {
     headers: HeaderMap,
     timeout: Duration,
     idempotency_key: bool,
+    /// Knows what the URL holds.
+    redactor: Redactor,
 }
 
-/// What JavaScript configures, but for `auth`.
-#[derive(Clone, Debug)]
+/// What JavaScript configures, but for `auth`. Without `Debug`: a URL may have a password.
+#[derive(Clone)]
 pub struct Config {
     /// Where to POST.
     pub url: String,
@@ -116,7 +118,9 @@ impl RemoteTokenIssuer {
         let timeout = timeout(&config.timeout_ms)?;
         let headers = endpoint.headers("application/json");
         let idempotency_key = config.idempotency_key;
-        Ok(Self(Arc::new(Settings { endpoint, headers, timeout, idempotency_key })))
+        let mut redactor = Redactor::default();
+        endpoint.hide_in(&mut redactor);
+        Ok(Self(Arc::new(Settings { endpoint, headers, timeout, idempotency_key, redactor })))
     }
 
     /// True where calls need the environment's TLS settings.
@@ -208,8 +212,7 @@ struct Issue {
 
 impl Issue {
     fn new(issuer: &Settings, body: Option<String>, lines: &[HeaderLine]) -> Result<Self, Failure> {
-        let mut redactor = Redactor::default();
-        issuer.endpoint.hide_in(&mut redactor);
+        let mut redactor = issuer.redactor.clone();
         for line in lines {
             redactor.hide_header(&line.value);
         }

@@ -1,6 +1,8 @@
 //! Header names and values by `fetch`'s rules, and how the caller's lines meet ours.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
@@ -36,9 +38,13 @@ pub fn name(name: &str) -> Result<HeaderName, &'static str> {
 /// In words that continue "the value …" and show nothing of it.
 pub fn value(value: &str) -> Result<HeaderValue, &'static str> {
     let trimmed = value.trim_matches([' ', '\t', '\r', '\n']);
-    let bytes: Option<Vec<u8>> = trimmed.chars().map(|c| u8::try_from(c).ok()).collect();
-    let bytes = bytes.ok_or("has a character above U+00FF, which no header can hold")?;
-    let mut value = HeaderValue::from_maybe_shared(bytes::Bytes::from(bytes))
+    // Reserved whole, and zeroed with the value: it may be a secret.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(trimmed.len()));
+    for c in trimmed.chars() {
+        let byte = u8::try_from(c);
+        bytes.push(byte.map_err(|_| "has a character above U+00FF, which no header can hold")?);
+    }
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes))
         .map_err(|_| "has a line break or another control character inside")?;
     value.set_sensitive(true);
     Ok(value)
@@ -74,8 +80,9 @@ pub fn merge(ours: &mut HeaderMap, lines: &[HeaderLine]) -> Result<(), Unsendabl
 }
 
 fn join(first: &HeaderValue, second: &HeaderValue) -> Result<HeaderValue, &'static str> {
-    let bytes = [first.as_bytes(), b", ", second.as_bytes()].concat();
-    let mut value = HeaderValue::from_bytes(&bytes).map_err(|_| "is too long")?;
+    let bytes = Zeroizing::new([first.as_bytes(), b", ", second.as_bytes()].concat());
+    let mut value =
+        HeaderValue::from_maybe_shared(Bytes::from_owner(bytes)).map_err(|_| "is too long")?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -6,8 +6,8 @@ use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
 use super::Fault;
 
-/// What came back, as far as it came.
-#[derive(Clone, Debug, Default)]
+/// What came back, as far as it came. Without `Debug`: it may be a token.
+#[derive(Clone, Default)]
 pub struct Reply {
     /// The status code.
     pub status: u16,
