@@ -34,8 +34,8 @@ struct Settings {
     idempotency_key: bool,
 }
 
-/// What JavaScript configures, but for `auth`.
-#[derive(Clone, Debug)]
+/// What JavaScript configures, but for `auth`. Without `Debug`: a URL may have a password.
+#[derive(Clone)]
 pub struct Config {
     /// Where to POST.
     pub url: String,
@@ -329,7 +329,7 @@ fn redactor(settings: &Settings, lines: &[HeaderLine]) -> Redactor {
     let mut redactor = Redactor::default();
     settings.endpoint.hide_in(&mut redactor);
     for line in lines {
-        redactor.hide_header(line.value.expose());
+        redactor.hide_header(&line.value);
     }
     redactor
 }
