@@ -142,8 +142,16 @@ async fn main() {
         }
     };
 
-    let mut samples = [Vec::new(), Vec::new(), Vec::new()];
     let (ours, by_legacy, by_reqwest) = (Arc::new(ours), Arc::new(by_legacy), Arc::new(by_reqwest));
+    // For a profiler: one side alone.
+    if std::env::args().nth(1).as_deref() == Some("ours") {
+        for _ in 0..10 {
+            let call = ours.clone();
+            println!("{:?}", load(move || call()).await);
+        }
+        return;
+    }
+    let mut samples = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
         let (one, two, three) = (ours.clone(), by_legacy.clone(), by_reqwest.clone());
         let round_of =
