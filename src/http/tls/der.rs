@@ -22,6 +22,11 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    /// None where something is left.
+    pub fn end(self) -> Option<()> {
+        self.is_empty().then_some(())
+    }
+
     /// The next value, of any tag.
     pub fn any(&mut self) -> Option<Value<'a>> {
         let (&tag, rest) = self.0.split_first()?;
