@@ -147,6 +147,16 @@ fn a_host_is_excluded_with_a_dot_at_its_end_and_behind_a_wildcard_too() {
 }
 
 #[test]
+fn a_host_that_is_called_like_an_alias_is_not_the_one_behind_it() {
+    let alias: String = "a.example.com".bytes().map(|it| format!("{it:02x}")).collect();
+    let host = format!("{alias}.host.invalid");
+    let other_name = "Hostname/IP does not match certificate's altnames";
+    assert_eq!(said(&[authority()], &[authority()], &server(&[]), &host), Err(other_name));
+    let leaf = Draft::new("", "between", &[alt_names(&[host_name(&host)])]);
+    assert_eq!(said(&[authority()], &[authority()], &leaf, &host), Ok(()));
+}
+
+#[test]
 fn a_day_that_there_is_not_is_refused() {
     for (tag, time) in [
         (UTC_TIME, "269901000000Z"),

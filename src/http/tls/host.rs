@@ -18,7 +18,10 @@ use super::{
 pub(super) fn server_name(host: &str) -> Option<(ServerName<'static>, bool)> {
     // An IPv6 address stands in brackets.
     let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
-    if let Ok(name) = ServerName::try_from(host.to_owned()) {
+    // One that is called like an alias would pass for the host behind it.
+    if !host.ends_with(ALIAS)
+        && let Ok(name) = ServerName::try_from(host.to_owned())
+    {
         return Some((name, true));
     }
     let hex: Vec<_> = host.bytes().map(|byte| format!("{byte:02x}")).collect();
