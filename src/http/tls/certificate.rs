@@ -7,8 +7,8 @@ use webpki::RawPublicKeyEntity;
 
 use super::{
     der::{
-        BIT_STRING, BOOLEAN, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE,
-        UTC_TIME, Value, field, fields, whole_bytes,
+        BIT_STRING, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE, UTC_TIME,
+        Value, field, fields, whole_bytes,
     },
     general_name::GeneralName,
     name::Name,
@@ -94,8 +94,17 @@ impl<'a> Certificate<'a> {
         let signature = whole_bytes(outer.content(BIT_STRING)?)?;
 
         let mut inner = Reader::new(content.content);
-        let version = inner.inside(fields(0));
-        let version_1 = version.is_none_or(|mut it| it.content(INTEGER) == Some(&[0]));
+        let version = match inner.inside(fields(0)) {
+            Some(mut version) => {
+                let number = version.content(INTEGER)?;
+                version.end()?;
+                number
+            }
+            None => &[0],
+        };
+        let &[version @ 0..=2] = version else {
+            return None;
+        };
         let serial = inner.content(INTEGER)?;
         // Said twice, of which one is not signed.
         if inner.content(SEQUENCE)? != algorithm {
@@ -128,7 +137,7 @@ impl<'a> Certificate<'a> {
             serial: Some(serial),
             valid,
             key,
-            version_1,
+            version_1: version == 0,
             extensions,
             signed: Some(Signed { content: content.whole, algorithm, signature }),
         })
@@ -245,7 +254,7 @@ impl<'a> Extensions<'a> {
         while !list.is_empty() {
             let mut extension = list.inside(SEQUENCE)?;
             let id = extension.content(OID)?;
-            let critical = extension.content(BOOLEAN).is_some_and(|it| it != [0]);
+            let critical = extension.flag()?;
             let value = Reader::new(extension.content(OCTET_STRING)?);
             extension.end()?;
             if !seen.insert(id) {
@@ -293,13 +302,9 @@ impl<'a> Extensions<'a> {
 
 impl BasicConstraints {
     fn parse(mut fields: Reader<'_>) -> Option<Self> {
-        let ca = match fields.content(BOOLEAN) {
-            Some([byte]) => *byte != 0,
-            Some(_) => return None,
-            None => false,
-        };
+        let ca = fields.flag()?;
         let path_length = match fields.content(INTEGER) {
-            Some([high, ..]) if *high >= 0x80 => return None,
+            Some([] | [0x80..=0xff, ..]) => return None,
             Some(bytes) => Some(bytes.iter().fold(0_usize, |length, &byte| {
                 length.saturating_mul(256).saturating_add(usize::from(byte))
             })),
@@ -325,6 +330,9 @@ impl<'a> NameConstraints<'a> {
 impl<'a> Subtree<'a> {
     fn parse(value: Value<'a>) -> Option<Self> {
         let mut fields = Reader::new(value.content);
+        if value.tag != SEQUENCE {
+            return None;
+        }
         let base = GeneralName::parse(fields.any()?)?;
         Some(Self { base, is_bounded: !fields.is_empty() })
     }

@@ -63,6 +63,16 @@ impl<'a> Reader<'a> {
         Some(self.value(tag)?.content)
     }
 
+    /// The next value where that is a BOOLEAN, as fields have it that are `DEFAULT FALSE`; None
+    /// for one that is broken.
+    pub fn flag(&mut self) -> Option<bool> {
+        match self.content(BOOLEAN) {
+            Some([byte]) => Some(*byte != 0),
+            Some(_) => None,
+            None => Some(false),
+        }
+    }
+
     /// A reader of what stands inside the next value, of this tag.
     pub fn inside(&mut self, tag: u8) -> Option<Self> {
         self.content(tag).map(Self)

@@ -80,7 +80,7 @@ fn a_ca_that_says_it_in_no_or_in_two_bytes_is_none() {
 fn what_stands_where_nothing_may_stand_is_refused_and_not_passed_over() {
     let ca = [BOOLEAN, 1, 0xff];
     let none = [INTEGER, 1, 0];
-    for fields in [&[&ca[..], &[4, 0], &none][..], &[&ca, &none, &none]] {
+    for fields in [&[&ca[..], &[4, 0], &none][..], &[&ca, &none, &none], &[&ca, &[INTEGER, 0]]] {
         assert!(of_ca(&[extension(19, true, &tlv(SEQUENCE, fields))]).is_err(), "{fields:?}");
     }
     let permitted = tlv(fields(0), &[&tlv(SEQUENCE, &[&host_name("other.example")])]);
@@ -93,8 +93,23 @@ fn what_stands_where_nothing_may_stand_is_refused_and_not_passed_over() {
     let id = &[OID, 3, 0x55, 0x1d, 9];
     let odd = tlv(SEQUENCE, &[id, &[OCTET_STRING, 0], &[BOOLEAN, 1, 0xff]]);
     assert!(of_leaf(&[odd]).is_err());
+    let critical = tlv(SEQUENCE, &[id, &[BOOLEAN, 0], &[OCTET_STRING, 0]]);
+    assert!(of_leaf(&[critical]).is_err());
+    let subtree = tlv(OCTET_STRING, &[&host_name("none.example")]);
+    let excluded = extension(30, true, &tlv(SEQUENCE, &[&tlv(fields(1), &[&subtree])]));
+    assert!(of_ca(&[authority(), excluded]).is_err());
     let usage = tlv(OCTET_STRING, &[SERVER_AUTH]);
     assert!(of_leaf(&[extension(37, false, &tlv(SEQUENCE, &[&usage]))]).is_err());
+}
+
+#[test]
+fn a_version_that_there_is_not_is_refused() {
+    let one = |number: &[u8]| tlv(fields(0), &[&tlv(INTEGER, &[number])]);
+    let two = tlv(fields(0), &[&[INTEGER, 1, 2], &[INTEGER, 1, 2]]);
+    for version in [one(&[]), one(&[3]), one(&[2, 0]), one(&[0xff]), two] {
+        let leaf = Draft { version, ..server(&[]) };
+        assert_eq!(said(&[authority()], &[authority()], &leaf, "a.example.com"), UNREADABLE);
+    }
 }
 
 #[test]
