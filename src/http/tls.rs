@@ -18,6 +18,8 @@ mod chain;
 mod constraints;
 mod der;
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod forgeries;

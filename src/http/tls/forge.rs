@@ -9,7 +9,7 @@ use aws_lc_rs::{
 use rustls::{
     Error,
     client::danger::ServerCertVerifier as _,
-    crypto::aws_lc_rs::default_provider,
+    crypto::{CryptoProvider, aws_lc_rs::default_provider},
     pki_types::{CertificateDer, UnixTime},
 };
 
@@ -27,9 +27,11 @@ use super::{
 /// One value of DER, of parts that are.
 pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
-    let length = match content.len() {
-        short @ 0..=0x7f => vec![u8::try_from(short).unwrap()],
-        long => [&[0x83], &long.to_be_bytes()[5..]].concat(),
+    let bytes = content.len().to_be_bytes();
+    let bytes = &bytes[bytes.iter().take_while(|it| **it == 0).count()..];
+    let length = match u8::try_from(content.len()) {
+        Ok(length @ 0..=0x7f) => vec![length],
+        _ => [&[0x80 | u8::try_from(bytes.len()).unwrap()], bytes].concat(),
     };
     [&[tag][..], &length, &content].concat()
 }
@@ -121,13 +123,17 @@ pub(super) fn authority() -> Vec<u8> {
     extension(19, true, &tlv(SEQUENCE, &[&[BOOLEAN, 1, 0xff]]))
 }
 
+pub(super) fn provider() -> CryptoProvider {
+    default_provider()
+}
+
 /// What is said of a server that is called `host` and shows `chain`, where `roots` are trusted.
 pub(super) fn verify(roots: &[Vec<u8>], chain: &[Vec<u8>], host: &str) -> Result<(), Error> {
     let mut trust = Trust::default();
     for root in roots {
         trust.add(root);
     }
-    let algorithms = default_provider().signature_verification_algorithms;
+    let algorithms = provider().signature_verification_algorithms;
     let verifier = Verifier { trust: Some(trust), algorithms };
     let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
     let (host, _) = host::server_name(host).unwrap();

@@ -116,7 +116,7 @@ fn a_version_that_there_is_not_is_refused() {
 fn a_name_of_a_kind_that_there_is_not_constrains_all() {
     for tag in [fields(2), fields(6), fields(7), field(4), field(9), UTF8_STRING] {
         let base = tlv(tag, &[b"other.example"]);
-        let permitted = constraints(&[base.clone()], &[]);
+        let permitted = constraints(std::slice::from_ref(&base), &[]);
         let excluded = constraints(&[], &[base]);
         assert!(of_ca(&[authority(), permitted]).is_err(), "{tag:x}");
         assert!(of_ca(&[authority(), excluded]).is_err(), "{tag:x}");
@@ -163,12 +163,11 @@ fn a_host_is_excluded_with_a_dot_at_its_end_and_behind_a_wildcard_too() {
 
 #[test]
 fn a_host_that_is_called_like_an_alias_is_not_the_one_behind_it() {
-    let alias: String = "a.example.com".bytes().map(|it| format!("{it:02x}")).collect();
-    let host = format!("{alias}.host.invalid");
+    let host = "612e6578616d706c652e636f6d.host.invalid";
     let other_name = "Hostname/IP does not match certificate's altnames";
-    assert_eq!(said(&[authority()], &[authority()], &server(&[]), &host), Err(other_name));
-    let leaf = Draft::new("", "between", &[alt_names(&[host_name(&host)])]);
-    assert_eq!(said(&[authority()], &[authority()], &leaf, &host), Ok(()));
+    assert_eq!(said(&[authority()], &[authority()], &server(&[]), host), Err(other_name));
+    let leaf = Draft::new("", "between", &[alt_names(&[host_name(host)])]);
+    assert_eq!(said(&[authority()], &[authority()], &leaf, host), Ok(()));
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub(super) fn matches(host: &[u8], pattern: &[u8]) -> bool {
     let is_punycode = pattern.windows(4).any(|it| it.eq_ignore_ascii_case(b"xn--"));
     match (parts.next(), parts.next(), parts.next()) {
         (Some(start), Some(end), None) if !is_punycode => {
-            above.iter().filter(|it| **it == b'.').count() > 1
+            above.split(|&byte| byte == b'.').count() > 2
                 && label.len().checked_sub(end.len()).is_some_and(|until| {
                     start.len() <= until
                         && label[..start.len()].eq_ignore_ascii_case(start)
