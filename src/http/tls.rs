@@ -17,6 +17,13 @@ mod certificate;
 mod chain;
 mod constraints;
 mod der;
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod forge;
+#[cfg(test)]
+mod forgeries;
+mod general_name;
 mod host;
 mod name;
 mod pem;

@@ -1,13 +1,16 @@
 //! A certificate (RFC 5280 §4), read as far as whom to trust depends on it.
 
+use std::collections::HashSet;
+
 use rustls::pki_types::{SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, TrustAnchor};
 use webpki::RawPublicKeyEntity;
 
 use super::{
     der::{
-        BIT_STRING, BOOLEAN, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE,
-        UTC_TIME, Value, field, fields, whole_bytes,
+        BIT_STRING, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE, UTC_TIME,
+        Value, field, fields, whole_bytes,
     },
+    general_name::GeneralName,
     name::Name,
     verdict::{self, Verdict},
 };
@@ -36,7 +39,7 @@ pub(super) struct Extensions<'a> {
     /// The first byte of the bits.
     pub key_usage: Option<u8>,
     pub extended_key_usage: Option<Vec<&'a [u8]>>,
-    pub subject_alt_name: Option<Vec<Value<'a>>>,
+    pub subject_alt_name: Option<Vec<GeneralName<'a>>>,
     pub name_constraints: Option<NameConstraints<'a>>,
     /// Netscape's, from before the others.
     pub cert_type: Option<u8>,
@@ -52,11 +55,18 @@ pub(super) struct BasicConstraints {
     pub path_length: Option<usize>,
 }
 
-/// The subtrees of each kind.
 #[derive(Debug)]
 pub(super) struct NameConstraints<'a> {
-    pub permitted: Vec<Value<'a>>,
-    pub excluded: Vec<Value<'a>>,
+    pub permitted: Vec<Subtree<'a>>,
+    pub excluded: Vec<Subtree<'a>>,
+}
+
+/// A name and those below it.
+#[derive(Debug)]
+pub(super) struct Subtree<'a> {
+    pub base: GeneralName<'a>,
+    /// Whether it says how far below. Nobody does.
+    pub is_bounded: bool,
 }
 
 /// What a certificate says of its issuer's.
@@ -84,8 +94,17 @@ impl<'a> Certificate<'a> {
         let signature = whole_bytes(outer.content(BIT_STRING)?)?;
 
         let mut inner = Reader::new(content.content);
-        let version = inner.inside(fields(0));
-        let version_1 = version.is_none_or(|mut it| it.content(INTEGER) == Some(&[0]));
+        let version = match inner.inside(fields(0)) {
+            Some(mut version) => {
+                let number = version.content(INTEGER)?;
+                version.end()?;
+                number
+            }
+            None => &[0],
+        };
+        let &[version @ 0..=2] = version else {
+            return None;
+        };
         let serial = inner.content(INTEGER)?;
         // Said twice, of which one is not signed.
         if inner.content(SEQUENCE)? != algorithm {
@@ -94,18 +113,23 @@ impl<'a> Certificate<'a> {
         let issuer = Name::parse(inner.content(SEQUENCE)?)?;
         let mut validity = inner.inside(SEQUENCE)?;
         let valid = (time(validity.any()?)?, time(validity.any()?)?);
+        validity.end()?;
         let subject_der = inner.content(SEQUENCE)?;
         let key = inner.value(SEQUENCE)?.whole;
         // Unique identifiers, which nobody uses.
         let _ = inner.value(field(1));
         let _ = inner.value(field(2));
         let extensions = match inner.inside(fields(3)) {
-            Some(mut extensions) => Extensions::parse(extensions.inside(SEQUENCE)?)?,
+            Some(mut extensions) => {
+                let list = extensions.inside(SEQUENCE)?;
+                extensions.end()?;
+                Extensions::parse(list)?
+            }
             None => Extensions::default(),
         };
-        if [whole, outer, inner].iter().any(|rest| !rest.is_empty()) {
-            return None;
-        }
+        whole.end()?;
+        outer.end()?;
+        inner.end()?;
         Some(Self {
             subject: Name::parse(subject_der)?,
             subject_der,
@@ -113,7 +137,7 @@ impl<'a> Certificate<'a> {
             serial: Some(serial),
             valid,
             key,
-            version_1,
+            version_1: version == 0,
             extensions,
             signed: Some(Signed { content: content.whole, algorithm, signature }),
         })
@@ -226,16 +250,16 @@ pub(super) fn is_short_rsa(key: &[u8]) -> bool {
 impl<'a> Extensions<'a> {
     fn parse(mut list: Reader<'a>) -> Option<Self> {
         let mut read = Self::default();
-        let mut seen = Vec::new();
+        let mut seen = HashSet::new();
         while !list.is_empty() {
             let mut extension = list.inside(SEQUENCE)?;
             let id = extension.content(OID)?;
-            let critical = extension.content(BOOLEAN).is_some_and(|it| it != [0]);
+            let critical = extension.flag()?;
             let value = Reader::new(extension.content(OCTET_STRING)?);
-            if seen.contains(&id) {
+            extension.end()?;
+            if !seen.insert(id) {
                 return None;
             }
-            seen.push(id);
             if !read.extension(id, value)? {
                 read.unknown_critical |= critical;
             }
@@ -248,7 +272,7 @@ impl<'a> Extensions<'a> {
         let kind = match id {
             [0x55, 0x1d, kind] => kind,
             CERT_TYPE => {
-                self.cert_type = Some(bits(value.content(BIT_STRING)?));
+                self.cert_type = Some(bits(value.content(BIT_STRING)?)?);
                 return Some(true);
             }
             _ => return Some(false),
@@ -259,15 +283,18 @@ impl<'a> Extensions<'a> {
                 let usage = value.content(BIT_STRING)?;
                 // It has to allow something.
                 usage.get(1..)?.iter().find(|bits| **bits != 0)?;
-                self.key_usage = Some(bits(usage));
+                self.key_usage = Some(bits(usage)?);
             }
-            17 => self.subject_alt_name = Some(value.inside(SEQUENCE)?.all()?),
+            17 => {
+                self.subject_alt_name = Some(GeneralName::parse_all(value.inside(SEQUENCE)?)?);
+            }
             19 => self.basic_constraints = Some(BasicConstraints::parse(value.inside(SEQUENCE)?)?),
             30 => self.name_constraints = Some(NameConstraints::parse(value.inside(SEQUENCE)?)?),
             35 => self.authority = Authority::parse(value.inside(SEQUENCE)?)?,
             37 => {
-                let usages = value.inside(SEQUENCE)?.all()?;
-                self.extended_key_usage = Some(usages.iter().map(|it| it.content).collect());
+                let usages = value.inside(SEQUENCE)?.all()?.into_iter();
+                let usages = usages.map(|it| (it.tag == OID).then_some(it.content));
+                self.extended_key_usage = Some(usages.collect::<Option<_>>()?);
             }
             // Policies and lists of revoked certificates: OpenSSL knows them, and Node does not
             // ask it for them.
@@ -280,14 +307,15 @@ impl<'a> Extensions<'a> {
 
 impl BasicConstraints {
     fn parse(mut fields: Reader<'_>) -> Option<Self> {
-        let ca = fields.content(BOOLEAN).is_some_and(|it| it != [0]);
+        let ca = fields.flag()?;
         let path_length = match fields.content(INTEGER) {
-            Some([high, ..]) if *high >= 0x80 => return None,
+            Some([] | [0x80..=0xff, ..]) => return None,
             Some(bytes) => Some(bytes.iter().fold(0_usize, |length, &byte| {
                 length.saturating_mul(256).saturating_add(usize::from(byte))
             })),
             None => None,
         };
+        fields.end()?;
         Some(Self { ca, path_length })
     }
 }
@@ -295,38 +323,51 @@ impl BasicConstraints {
 impl<'a> NameConstraints<'a> {
     fn parse(mut subtrees: Reader<'a>) -> Option<Self> {
         let mut of = |number| match subtrees.inside(fields(number)) {
-            Some(list) => list.all(),
+            Some(list) => list.all()?.into_iter().map(Subtree::parse).collect(),
             None => Some(Vec::new()),
         };
-        Some(Self { permitted: of(0)?, excluded: of(1)? })
+        let read = Self { permitted: of(0)?, excluded: of(1)? };
+        subtrees.end()?;
+        Some(read)
+    }
+}
+
+impl<'a> Subtree<'a> {
+    fn parse(value: Value<'a>) -> Option<Self> {
+        let mut fields = Reader::new(value.content);
+        if value.tag != SEQUENCE {
+            return None;
+        }
+        let base = GeneralName::parse(fields.any()?)?;
+        Some(Self { base, is_bounded: !fields.is_empty() })
     }
 }
 
 impl<'a> Authority<'a> {
     fn parse(mut reader: Reader<'a>) -> Option<Self> {
         let key_identifier = reader.content(field(0));
-        let issuer = match reader.inside(fields(1)) {
-            Some(names) => {
-                let mut names = names.all()?.into_iter();
-                names.find(|name| name.tag == DIRECTORY_NAME)
-            }
-            None => None,
+        let issuers = match reader.inside(fields(1)) {
+            Some(names) => GeneralName::parse_all(names)?,
+            None => Vec::new(),
         };
-        let issuer = match issuer {
-            Some(name) => Some(directory_name(name)?),
-            None => None,
-        };
-        Some(Self { key_identifier, issuer, serial: reader.content(field(2)) })
+        let issuer = issuers.into_iter().find_map(|name| match name {
+            GeneralName::Directory(name) => Some(name),
+            GeneralName::Other(..) => None,
+        });
+        let serial = reader.content(field(2));
+        reader.end()?;
+        Some(Self { key_identifier, issuer, serial })
     }
 }
 
-/// The name inside a `GeneralName` that is one.
-pub(super) fn directory_name(name: Value<'_>) -> Option<Name> {
-    Name::parse(Reader::new(name.content).content(SEQUENCE)?)
-}
-
-fn bits(bit_string: &[u8]) -> u8 {
-    bit_string.get(1).copied().unwrap_or_default()
+/// The first byte of the bits, without those that are said to be unused.
+fn bits(bit_string: &[u8]) -> Option<u8> {
+    match bit_string {
+        [0] => Some(0),
+        [unused @ 0..=7, byte] => Some(byte & 0xff << unused),
+        [0..=7, byte, ..] => Some(*byte),
+        _ => None,
+    }
 }
 
 /// Seconds since 1970 (RFC 5280 §4.1.2.5).
@@ -344,16 +385,25 @@ fn time(value: Value<'_>) -> Option<i64> {
         text[from..to].iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
     };
     let (year, month, day) = (number(0, 4), number(4, 6), number(6, 8));
+    let (hour, minute, second) = (number(8, 10), number(10, 12), number(12, 14));
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
     // Years that begin in March have their leap day at the end, and months of 153 days in five.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     let days = days + (153 * month + 2) / 5 + day - 1 - DAYS_TO_1970;
-    Some(((days * 24 + number(8, 10)) * 60 + number(10, 12)) * 60 + number(12, 14))
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
 pub(super) const SERVER_AUTH: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x01";
-/// `directoryName` among `GeneralNames`.
-pub(super) const DIRECTORY_NAME: u8 = fields(4);
 const RSA_ENCRYPTION: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 const CERT_TYPE: &[u8] = b"\x60\x86\x48\x01\x86\xf8\x42\x01\x01";
 /// From 1 March of the year 0.

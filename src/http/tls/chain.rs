@@ -174,13 +174,14 @@ pub(super) fn judge(
     }
 
     // `check_name_constraints`
+    let mut comparisons = COMPARISONS;
     for (depth, certificate) in chain.iter().enumerate().rev() {
         if depth > 0 && certificate.is_self_issued() {
             continue;
         }
         for above in &chain[depth + 1..] {
             if let Some(constraints) = &above.extensions.name_constraints
-                && let Err(fault) = constraints::check(certificate, constraints)
+                && let Err(fault) = constraints::check(certificate, constraints, &mut comparisons)
             {
                 refuse(fault);
             }
@@ -220,6 +221,8 @@ fn suits(certificate: &Certificate<'_>, issuer: bool) -> bool {
 
 /// OpenSSL's.
 const DEPTH: usize = 100;
+/// OpenSSL's `NAME_CHECK_MAX`, there for two certificates, here for a chain.
+const COMPARISONS: usize = 1 << 20;
 const DIGITAL_SIGNATURE: u8 = 0x80;
 const KEY_ENCIPHERMENT: u8 = 0x20;
 const KEY_AGREEMENT: u8 = 0x08;

@@ -1,57 +1,46 @@
 //! What a CA may vouch for, where its certificate says (RFC 5280 §4.2.1.10), as OpenSSL reads it.
 
 use super::{
-    certificate::{Certificate, DIRECTORY_NAME, NameConstraints, directory_name},
-    der::{Reader, Value, field},
-    name,
+    certificate::{Certificate, NameConstraints, Subtree},
+    general_name::{ADDRESS, GeneralName, HOST, MAIL, URI},
+    host, name,
     verdict::{self, Verdict},
 };
 
-/// Refuses `certificate` where a name in it is none that `constraints` allow.
+/// Refuses `certificate` where a name in it is none that `constraints` allow. Each name costs one
+/// of `comparisons` for each subtree, since a server may show thousands of both.
 pub(super) fn check(
     certificate: &Certificate<'_>,
     constraints: &NameConstraints<'_>,
+    comparisons: &mut usize,
 ) -> Result<(), Verdict> {
-    if !certificate.subject.is_empty() {
-        let subject = Subject::Directory(&certificate.subject);
-        check_name(&subject, constraints)?;
-    }
+    let subject = GeneralName::Directory(certificate.subject.clone());
+    let subject = Some(subject).filter(|_| !certificate.subject.is_empty());
     let addresses = name::mail_addresses(certificate.subject_der);
-    for address in addresses.ok_or(verdict::UNSUPPORTED_NAME_SYNTAX)? {
-        check_name(&Subject::Text(MAIL, address), constraints)?;
-    }
-    for value in certificate.extensions.subject_alt_name.iter().flatten() {
-        let directory;
-        let name = if value.tag == DIRECTORY_NAME {
-            directory = directory_name(*value).ok_or(verdict::UNSUPPORTED_NAME_SYNTAX)?;
-            Subject::Directory(&directory)
-        } else {
-            Subject::Text(value.tag, value.content)
-        };
-        check_name(&name, constraints)?;
+    let addresses = addresses.ok_or(verdict::UNSUPPORTED_NAME_SYNTAX)?;
+    let addresses: Vec<_> = addresses.iter().map(|it| GeneralName::Other(MAIL, it)).collect();
+    let names = certificate.extensions.subject_alt_name.iter().flatten();
+    let subtrees = constraints.permitted.len() + constraints.excluded.len();
+    for name in subject.iter().chain(&addresses).chain(names) {
+        *comparisons = comparisons.checked_sub(subtrees).ok_or(verdict::TOO_MANY_NAMES)?;
+        check_name(name, constraints)?;
     }
     Ok(())
 }
 
-/// One name of a certificate.
-enum Subject<'a> {
-    Directory(&'a name::Name),
-    /// With the tag of its kind.
-    Text(u8, &'a [u8]),
-}
-
 /// Names of a kind that no subtree is of are free.
-fn check_name(name: &Subject<'_>, constraints: &NameConstraints<'_>) -> Result<(), Verdict> {
+fn check_name(name: &GeneralName<'_>, constraints: &NameConstraints<'_>) -> Result<(), Verdict> {
     let mut outside = None;
-    for base in subtrees(&constraints.permitted, name) {
+    for base in bases(&constraints.permitted, name) {
         let inside = contains(base?, name)?;
         outside = Some(outside.unwrap_or(true) && !inside);
     }
     if outside == Some(true) {
         return Err(verdict::PERMITTED_VIOLATION);
     }
-    for base in subtrees(&constraints.excluded, name) {
-        if contains(base?, name)? {
+    for base in bases(&constraints.excluded, name) {
+        let base = base?;
+        if contains(base, name)? || stands_for(name, base) {
             return Err(verdict::EXCLUDED_VIOLATION);
         }
     }
@@ -59,41 +48,37 @@ fn check_name(name: &Subject<'_>, constraints: &NameConstraints<'_>) -> Result<(
 }
 
 /// The bases among `subtrees` that are of the kind of `name`.
-fn subtrees<'a>(
-    subtrees: &[Value<'a>],
-    name: &Subject<'_>,
-) -> impl Iterator<Item = Result<Value<'a>, Verdict>> {
-    let kind = match name {
-        Subject::Directory(_) => DIRECTORY_NAME,
-        Subject::Text(kind, _) => *kind,
-    };
-    subtrees.iter().filter_map(move |subtree| {
-        let mut fields = Reader::new(subtree.content);
-        let Some(base) = fields.any() else {
-            return Some(Err(verdict::UNSUPPORTED_CONSTRAINT_SYNTAX));
-        };
-        if base.tag != kind {
-            return None;
-        }
-        // How far below the base a name may be: nobody writes that.
-        Some(if fields.is_empty() { Ok(base) } else { Err(verdict::SUBTREE_MINMAX) })
-    })
+fn bases<'a>(
+    subtrees: &'a [Subtree<'a>],
+    name: &GeneralName<'_>,
+) -> impl Iterator<Item = Result<&'a GeneralName<'a>, Verdict>> {
+    let kind = name.kind();
+    subtrees
+        .iter()
+        .filter(move |subtree| subtree.base.kind() == kind)
+        .map(|it| if it.is_bounded { Err(verdict::SUBTREE_MINMAX) } else { Ok(&it.base) })
 }
 
-fn contains(base: Value<'_>, name: &Subject<'_>) -> Result<bool, Verdict> {
-    let text = match name {
-        Subject::Directory(name) => {
-            let base = directory_name(base).ok_or(verdict::UNSUPPORTED_CONSTRAINT_SYNTAX)?;
-            return Ok(name.is_below(&base));
-        }
-        Subject::Text(_, text) => *text,
-    };
-    match base.tag {
-        HOST => Ok(host_is_below(text, base.content)),
-        MAIL => mail_is_below(text, base.content),
-        ADDRESS => Ok(address_is_in(text, base.content)),
-        URI => uri_is_below(text, base.content),
-        _ => Err(verdict::UNSUPPORTED_CONSTRAINT_TYPE),
+fn contains(base: &GeneralName<'_>, name: &GeneralName<'_>) -> Result<bool, Verdict> {
+    match (base, name) {
+        (GeneralName::Directory(base), GeneralName::Directory(name)) => Ok(name.is_below(base)),
+        (&GeneralName::Other(kind, base), &GeneralName::Other(_, name)) => match kind {
+            HOST => Ok(host_is_below(host::without_end(name), host::without_end(base))),
+            MAIL => mail_is_below(name, base),
+            ADDRESS => address_is_in(name, base),
+            URI => uri_is_below(name, base),
+            _ => Err(verdict::UNSUPPORTED_CONSTRAINT_TYPE),
+        },
+        _ => Ok(false),
+    }
+}
+
+/// Whether `name` is a wildcard for `base` among others. OpenSSL passes over these, others do not
+/// (CVE-2025-61727).
+fn stands_for(name: &GeneralName<'_>, base: &GeneralName<'_>) -> bool {
+    match (name, base) {
+        (GeneralName::Other(HOST, name), GeneralName::Other(_, base)) => host::matches(base, name),
+        _ => false,
     }
 }
 
@@ -124,8 +109,9 @@ fn mail_is_below(address: &[u8], base: &[u8]) -> Result<bool, Verdict> {
 }
 
 fn uri_is_below(uri: &[u8], base: &[u8]) -> Result<bool, Verdict> {
-    let start = uri.windows(3).position(|it| it == b"://");
-    let host = &uri[start.ok_or(verdict::UNSUPPORTED_NAME_SYNTAX)? + 3..];
+    let start = uri.iter().position(|&byte| byte == b':');
+    let host = start.and_then(|start| uri[start..].strip_prefix(b"://"));
+    let host = host.ok_or(verdict::UNSUPPORTED_NAME_SYNTAX)?;
     let end = host.iter().position(|byte| matches!(byte, b':' | b'/')).unwrap_or(host.len());
     let host = &host[..end];
     if host.is_empty() {
@@ -138,17 +124,15 @@ fn uri_is_below(uri: &[u8], base: &[u8]) -> Result<bool, Verdict> {
 }
 
 /// A base is an address and a mask, one after the other.
-fn address_is_in(address: &[u8], base: &[u8]) -> bool {
-    if base.len() != 2 * address.len() {
-        return false;
+fn address_is_in(address: &[u8], base: &[u8]) -> Result<bool, Verdict> {
+    if ![4, 16].contains(&address.len()) {
+        return Err(verdict::UNSUPPORTED_NAME_SYNTAX);
     }
-    let (network, mask) = base.split_at(address.len());
-    address.iter().zip(network).zip(mask).all(|((one, other), mask)| (one ^ other) & mask == 0)
+    if ![8, 32].contains(&base.len()) {
+        return Err(verdict::UNSUPPORTED_CONSTRAINT_SYNTAX);
+    }
+    let (network, mask) = base.split_at(base.len() / 2);
+    let mut bytes = address.iter().zip(network).zip(mask);
+    Ok(network.len() == address.len()
+        && bytes.all(|((one, other), mask)| (one ^ other) & mask == 0))
 }
-
-const MAIL: u8 = field(1);
-/// `dNSName` among `GeneralNames`.
-pub(super) const HOST: u8 = field(2);
-const URI: u8 = field(6);
-/// `iPAddress` among `GeneralNames`.
-pub(super) const ADDRESS: u8 = field(7);

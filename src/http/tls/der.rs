@@ -22,6 +22,11 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    /// None where something is left.
+    pub fn end(self) -> Option<()> {
+        self.is_empty().then_some(())
+    }
+
     /// The next value, of any tag.
     pub fn any(&mut self) -> Option<Value<'a>> {
         let (&tag, rest) = self.0.split_first()?;
@@ -56,6 +61,16 @@ impl<'a> Reader<'a> {
     /// The content of the next value, of this tag.
     pub fn content(&mut self, tag: u8) -> Option<&'a [u8]> {
         Some(self.value(tag)?.content)
+    }
+
+    /// The next value where that is a BOOLEAN, as fields have it that are `DEFAULT FALSE`; None
+    /// for one that is broken.
+    pub fn flag(&mut self) -> Option<bool> {
+        match self.content(BOOLEAN) {
+            Some([byte]) => Some(*byte != 0),
+            Some(_) => None,
+            None => Some(false),
+        }
     }
 
     /// A reader of what stands inside the next value, of this tag.

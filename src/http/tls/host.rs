@@ -7,7 +7,7 @@ use rustls::pki_types::{DnsName, ServerName};
 
 use super::{
     certificate::Certificate,
-    constraints::{ADDRESS, HOST},
+    general_name::{ADDRESS, GeneralName, HOST},
     verdict::{self, Verdict},
 };
 
@@ -18,7 +18,10 @@ use super::{
 pub(super) fn server_name(host: &str) -> Option<(ServerName<'static>, bool)> {
     // An IPv6 address stands in brackets.
     let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
-    if let Ok(name) = ServerName::try_from(host.to_owned()) {
+    // One that is called like an alias would pass for the host behind it.
+    if !host.ends_with(ALIAS)
+        && let Ok(name) = ServerName::try_from(host.to_owned())
+    {
         return Some((name, true));
     }
     let hex: Vec<_> = host.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -43,11 +46,16 @@ pub(super) fn check(certificate: &Certificate<'_>, name: &ServerName<'_>) -> Res
     let Some(names) = &certificate.extensions.subject_alt_name else {
         return Err(verdict::NO_ALT_NAME);
     };
-    let of = |kind| names.iter().filter(move |name| name.tag == kind).map(|name| name.content);
+    let of = |kind| {
+        names.iter().filter_map(move |name| match name {
+            GeneralName::Other(it, name) if *it == kind => Some(*name),
+            _ => None,
+        })
+    };
     let is_its_own = match name {
         ServerName::DnsName(name) => {
             let host = host_of(name);
-            of(HOST).any(|pattern| matches(&host, pattern))
+            of(HOST).any(|pattern| matches(host.as_bytes(), pattern))
         }
         ServerName::IpAddress(address) => match IpAddr::from(*address) {
             IpAddr::V4(address) => of(ADDRESS).any(|it| it == address.octets()),
@@ -60,30 +68,38 @@ pub(super) fn check(certificate: &Certificate<'_>, name: &ServerName<'_>) -> Res
 
 /// One `*` within the first label stands for part of it or for the whole, but never for a host of
 /// two labels, nor within Punycode.
-fn matches(host: &str, pattern: &[u8]) -> bool {
-    if !pattern.iter().all(u8::is_ascii_graphic) {
-        return false;
-    }
-    let lower = |text: &[u8]| text.strip_suffix(b".").unwrap_or(text).to_ascii_lowercase();
-    let (host, pattern) = (lower(host.as_bytes()), lower(pattern));
-    let labels = |text: &'_ [u8]| text.split(|&byte| byte == b'.').map(<[u8]>::to_vec).collect();
-    let (host, pattern): (Vec<_>, Vec<_>) = (labels(&host), labels(&pattern));
-    if host.len() != pattern.len() || pattern.iter().any(Vec::is_empty) || host[1..] != pattern[1..]
+pub(super) fn matches(host: &[u8], pattern: &[u8]) -> bool {
+    let (host, whole) = (without_end(host), without_end(pattern));
+    if !pattern.iter().all(u8::is_ascii_graphic)
+        || whole.split(|it| *it == b'.').any(<[_]>::is_empty)
     {
         return false;
     }
-    let (label, pattern, labels) = (&host[0], &pattern[0], pattern.len());
-    let mut parts = pattern.split(|&byte| byte == b'*');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(start), Some(end), None) if !pattern.windows(4).any(|it| it == b"xn--") => {
-            labels > 2
-                && start.len() + end.len() <= label.len()
-                && label.starts_with(start)
-                && label.ends_with(end)
-        }
-        (_, Some(_), _) if !pattern.windows(4).any(|it| it == b"xn--") => false,
-        _ => label == pattern,
+    let first = |name: &[u8]| name.iter().position(|it| *it == b'.').unwrap_or(name.len());
+    let (label, above) = host.split_at(first(host));
+    let (pattern, pattern_above) = whole.split_at(first(whole));
+    if !above.eq_ignore_ascii_case(pattern_above) {
+        return false;
     }
+    let mut parts = pattern.split(|&byte| byte == b'*');
+    let is_punycode = pattern.windows(4).any(|it| it.eq_ignore_ascii_case(b"xn--"));
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(start), Some(end), None) if !is_punycode => {
+            above.split(|&byte| byte == b'.').count() > 2
+                && label.len().checked_sub(end.len()).is_some_and(|until| {
+                    start.len() <= until
+                        && label[..start.len()].eq_ignore_ascii_case(start)
+                        && label[until..].eq_ignore_ascii_case(end)
+                })
+        }
+        (_, Some(_), _) if !is_punycode => false,
+        _ => label.eq_ignore_ascii_case(pattern),
+    }
+}
+
+/// Without the dot at the end, which says that nothing is left out.
+pub(super) fn without_end(host: &[u8]) -> &[u8] {
+    host.strip_suffix(b".").unwrap_or(host)
 }
 
 /// Under a domain that does not exist, and never will (RFC 6761 §6.4).
@@ -108,7 +124,7 @@ mod tests {
             ("xn--a.example.com", "xn--a.example.com"),
             ("xn--a.example.com", "*.example.com"),
         ] {
-            assert!(matches(host, pattern.as_bytes()), "{host} {pattern}");
+            assert!(matches(host.as_bytes(), pattern.as_bytes()), "{host} {pattern}");
         }
         for (host, pattern) in [
             ("a.b.example.com", "*.example.com"),
@@ -124,7 +140,7 @@ mod tests {
             ("a.example.com", "a.example.com.evil.com"),
             ("\u{e9}.example.com", "\u{e9}.example.com"),
         ] {
-            assert!(!matches(host, pattern.as_bytes()), "{host} {pattern}");
+            assert!(!matches(host.as_bytes(), pattern.as_bytes()), "{host} {pattern}");
         }
     }
 

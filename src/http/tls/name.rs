@@ -58,6 +58,7 @@ fn attribute(sequence: der::Value<'_>) -> Option<Vec<u8>> {
     let mut fields = Reader::new(sequence.content);
     let kind = fields.value(OID)?;
     let value = fields.any()?;
+    fields.end()?;
     let (tag, text) = match value.tag {
         UTF8_STRING | PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING => {
             (UTF8_STRING, folded(value.content))

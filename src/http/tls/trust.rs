@@ -155,7 +155,7 @@ impl Trust {
     }
 
     /// Whether it is a certificate; it is added then.
-    fn add(&mut self, der: &[u8]) -> bool {
+    pub fn add(&mut self, der: &[u8]) -> bool {
         if self.listed.contains(der) {
             return true;
         }

@@ -157,6 +157,8 @@ pub(super) const EXCLUDED_VIOLATION: Verdict =
     Verdict::new("UNSPECIFIED", "excluded subtree violation");
 pub(super) const SUBTREE_MINMAX: Verdict =
     Verdict::new("UNSPECIFIED", "name constraints minimum and maximum not supported");
+pub(super) const TOO_MANY_NAMES: Verdict =
+    Verdict::new("UNSPECIFIED", "too many names and name constraints");
 pub(super) const UNSUPPORTED_CONSTRAINT_TYPE: Verdict =
     Verdict::new("UNSPECIFIED", "unsupported name constraint type");
 pub(super) const UNSUPPORTED_CONSTRAINT_SYNTAX: Verdict =
