@@ -83,7 +83,8 @@ export type OAuthClientCredentialsConfig = {
  * is not remembered. A fetch has 10 seconds, its answer's body included.
  *
  * @returns a provider of `{ Authorization: "Bearer <access_token>" }`. It rejects with
- * {@link Key0Error} `INTERNAL_ERROR`, 500, `Failed to authenticate via OAuth: …`
+ * {@link Key0Error} `INTERNAL_ERROR`, 500, `Failed to authenticate via OAuth: …`, which names a
+ * status and a registered error code (`401 invalid_client`); the server's own words are in `cause`
  * @throws TypeError that names the field of `config`
  * @example
  * ```ts
@@ -144,8 +145,9 @@ export type RemoteTokenIssuerConfig = {
  *
  * @returns the callback. It never throws, and rejects with {@link Key0Error}
  * `TOKEN_ISSUE_TIMEOUT` (504) past `timeoutMs`, else with `TOKEN_ISSUE_FAILED` (502): a status
- * beyond 2xx, no `token`, or `Network error: …`. A `Key0Error` of `auth`, by class or by `name`,
- * passes unchanged
+ * beyond 2xx, no `token`, or `Network error: …`. `message` is for the buyer and names no host and no
+ * word of the backend's; `cause` is for you: the origin, Node's `code`, the `status` and `body`. A
+ * `Key0Error` of `auth`, by class or by `name`, passes unchanged
  * @throws TypeError or RangeError that names the field of `config`
  * @example
  * ```ts
@@ -348,10 +350,22 @@ export class Key0Error extends Error {
   readonly details: Record<string, unknown> | undefined;
 
   /**
-   * The low-level reason: Node's `code` for it (`"ECONNREFUSED"`, …), jose's (`"ERR_JWT_EXPIRED"`,
-   * …) or the HTTP `status`; and `sent`, `false` only where certainly no byte of the request left.
+   * For the seller, not for the buyer: the reason with the origin in `message`; `code`, `syscall`,
+   * `hostname` or `address` and `port` as Node's errors have them (`"ECONNREFUSED"`, …), or jose's
+   * `code`; of an answer the HTTP `status` and, beyond 2xx, its `body` without the call's secrets;
+   * and `sent`, `false` only where certainly no byte of the request left. Where `auth` threw, the
+   * name, message, code, stack and causes of that error.
    */
-  readonly cause?: Error & { code?: string; status?: number; sent?: boolean };
+  readonly cause?: Error & {
+    code?: string;
+    syscall?: string;
+    hostname?: string;
+    address?: string;
+    port?: number;
+    status?: number;
+    body?: string;
+    sent?: boolean;
+  };
 
   /** What the buyer may read: neither the cause nor the stack. */
   toJSON(): {

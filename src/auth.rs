@@ -8,7 +8,6 @@ use std::{
     future::{Future, ready},
     io,
     pin::Pin,
-    time::Duration,
 };
 
 pub use self::{
@@ -75,12 +74,6 @@ impl Auth {
             Self::ClientCredentials(strategy) => Some(strategy.origin()),
             _ => None,
         }
-    }
-
-    /// After how long waiting ends by itself, where it does.
-    #[must_use]
-    pub fn patience(&self) -> Option<Duration> {
-        matches!(self, Self::ClientCredentials(_)).then_some(client_credentials::DEADLINE)
     }
 
     /// The header, where it is ready without waiting, for a call that verifies servers or does not.

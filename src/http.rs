@@ -21,7 +21,7 @@ mod resolver;
 pub mod tls;
 mod wire;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
@@ -67,7 +67,6 @@ pub struct Request {
 }
 
 /// Where requests go, and what each of them repeats of it, worked out once.
-#[derive(Debug)]
 pub struct Target {
     url: Url,
     origin: Arc<str>,
@@ -129,6 +128,13 @@ impl Target {
     }
 }
 
+/// Without path and query, which may hold a secret.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.origin).finish()
+    }
+}
+
 /// A configured address, parsed once, its credentials taken out.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -138,7 +144,7 @@ pub struct Endpoint {
 
 #[derive(Clone, Debug)]
 struct Credentials {
-    username: String,
+    username: Secret,
     password: Secret,
 }
 
@@ -156,7 +162,7 @@ impl Endpoint {
         let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| {
             let password = url.password().map(decoded).unwrap_or_default();
-            Credentials { username: decoded(url.username()), password: password.into() }
+            Credentials { username: decoded(url.username()).into(), password: password.into() }
         });
         let target = Arc::new(Target::new(url).map_err(unusable)?);
         Ok(Self { target, credentials })
@@ -185,14 +191,16 @@ impl Endpoint {
     /// `Authorization`'s value for the credentials of the URL (RFC 7617).
     fn authorization(&self) -> Option<Secret> {
         let Credentials { username, password } = self.credentials.as_ref()?;
-        let pair = Zeroizing::new(format!("{username}:{}", password.expose()));
+        let pair = Zeroizing::new(format!("{}:{}", username.expose(), password.expose()));
         Some(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())).into())
     }
 
-    /// Hides the URL's password.
+    /// Hides user name, password, query values and long segments of the path.
     pub fn hide_in(&self, redactor: &mut Redactor) {
+        redactor.hide_url(&self.target.url);
         if let Some(Credentials { username, password }) = &self.credentials {
-            redactor.hide_pair(username, password.expose());
+            redactor.hide(username);
+            redactor.hide_pair(username.expose(), password);
         }
     }
 }
@@ -250,5 +258,7 @@ mod tests {
         let expected = format!("Basic {}", BASE64_STANDARD.encode("usér:p@ss"));
         assert_eq!(endpoint.authorization().unwrap().expose(), expected);
         assert!(!format!("{endpoint:?}").contains("p@ss"));
+        let keyed = Endpoint::parse("url", "http://key@h/hooks/abc?code=def").unwrap();
+        assert!(!["key", "abc", "def"].iter().any(|it| format!("{keyed:?}").contains(it)));
     }
 }

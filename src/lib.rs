@@ -4,11 +4,12 @@
 //! headers, which answers at once ([`auth::Auth::peek`]) or waits: for a signature of the
 //! [`signing_pool`], or for a load of the [`token_cache`]. The headers and the params become an
 //! [`http::Exchange`], which does no I/O; [`http::Client`] drives it. What it ends with is the
-//! credentials' JSON, or a failure whose one sentence stands beside its facts, as an [`error`].
+//! credentials' JSON, or a failure with its facts, as an [`error`]: a [`message`] for the buyer and a
+//! cause for the seller.
 //!
 //! Time comes in as [`now::Now`], what the caller's environment says of TLS as
 //! [`http::tls::TlsEnvironment`]; secrets are [`secret::Secret`]s, and a peer's words reach a
-//! message only through a [`redact::Redactor`]. Tokens are signed and verified by [`jws`], for
+//! cause only through a [`redact::Redactor`]. Tokens are signed and verified by [`jws`], for
 //! [`access_token_issuer`] and [`validate_token`].
 //!
 //! The feature `node` adds the border, `src/js`, where napi's types live.

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    auth::{Auth, Io},
+    auth::{Auth, Io, client_credentials::LONGEST_FETCH},
     error::{ArgumentError, Cause, Code, Key0Error},
     http::{
         Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
@@ -34,8 +34,8 @@ struct Settings {
     idempotency_key: bool,
 }
 
-/// What JavaScript configures, but for `auth`.
-#[derive(Clone, Debug)]
+/// What JavaScript configures, but for `auth`. Without `Debug`: a URL may have a password.
+#[derive(Clone)]
 pub struct Config {
     /// Where to POST.
     pub url: String,
@@ -146,13 +146,11 @@ impl RemoteTokenIssuer {
         io: &Io,
     ) -> impl Future<Output = Result<String, IssueError>> + Send + use<F> {
         let Call { body, auth, now } = call;
-        let (waits_for, ends_by_itself) = match &auth {
-            CallAuth::Strategy(auth) => (
-                auth.token_origin().map_or(Phase::Auth, Phase::Token),
-                auth.patience().is_some_and(|patience| patience <= self.0.timeout),
-            ),
-            CallAuth::Given(_) => (Phase::Auth, false),
+        let waits_for = match &auth {
+            CallAuth::Strategy(auth) => auth.token_origin().map_or(Phase::Auth, Phase::Token),
+            CallAuth::Given(_) => Phase::Auth,
         };
+        let until = self.headers_until(&auth, now);
         let auth = match auth {
             CallAuth::Strategy(auth) => CallAuth::Strategy(auth.headers(now, io)),
             CallAuth::Given(given) => CallAuth::Given(given),
@@ -167,14 +165,15 @@ impl RemoteTokenIssuer {
                     CallAuth::Given(given) => lines(given.await),
                 }
             };
-            // Where both end in the same moment, the token's failure is told: nothing was sent,
-            // and the engine may try again.
-            let lines = if ends_by_itself {
-                lines.await
-            } else {
-                let late = |_| Err(Failure::TimedOut { phase: waits_for, limit });
-                timeout_at(deadline, lines).await.unwrap_or_else(late)
+            let lines = match until {
+                Some(until) => timeout_at(until, lines).await.ok(),
+                None => Some(lines.await),
             };
+            let lines = match lines {
+                Some(Ok(_)) if deadline <= Instant::now() => None,
+                lines => lines,
+            };
+            let lines = lines.unwrap_or(Err(Failure::TimedOut { phase: waits_for, limit }));
             let issued = async {
                 let mut issue = Issue::new(&settings, body, lines?)?;
                 let driven = timeout_at(deadline, http.drive(&mut issue, &sent)).await;
@@ -185,6 +184,21 @@ impl RemoteTokenIssuer {
                 })
             };
             issued.await.map_err(|why| why.into_error(sent.get()))
+        }
+    }
+
+    /// When waiting for the headers is over, where it does not end by itself.
+    ///
+    /// A token fetch does. Where that is in time, or in the same moment, its failure is the one to
+    /// tell: nothing was sent, and the engine may try again. A caller's own function may wait for a
+    /// fetch, too, whose failure then comes back through JavaScript.
+    fn headers_until<F>(&self, auth: &CallAuth<F>, now: Now) -> Option<Instant> {
+        let timeout = self.0.timeout;
+        match auth {
+            _ if timeout < LONGEST_FETCH => Some(deadline(now, timeout)),
+            CallAuth::Strategy(Auth::ClientCredentials(_)) => None,
+            CallAuth::Strategy(_) => Some(deadline(now, timeout)),
+            CallAuth::Given(_) => Some(deadline(now, timeout + AFTERWARDS)),
         }
     }
 }
@@ -315,7 +329,7 @@ fn redactor(settings: &Settings, lines: &[HeaderLine]) -> Redactor {
     let mut redactor = Redactor::default();
     settings.endpoint.hide_in(&mut redactor);
     for line in lines {
-        redactor.hide_header(line.value.expose());
+        redactor.hide_header(&line.value);
     }
     redactor
 }
@@ -419,7 +433,7 @@ impl Failure {
                 Cause { status: Some(*status), ..Cause::new(misdirected) }
             }
             Self::Aborted | Self::Rejected(_) | Self::Params => Cause::of_the_caller(),
-            Self::Headers(unsendable) => Cause::new(unsendable.message()),
+            Self::Headers(_) => Cause::new("the headers that auth gave cannot be sent"),
             Self::Auth(_) | Self::CallersOwn => Cause::default(),
         };
         Cause { sent: Some(sent || cause.sent == Some(true)), ..cause }
@@ -447,6 +461,8 @@ pub fn internal_error() -> Key0Error {
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The SDK's, well within the 15 s that its engine waits.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For what comes back through JavaScript, its event loop a little busy.
+const AFTERWARDS: Duration = Duration::from_millis(50);
 /// Beyond it JavaScript's numbers have gaps.
 const TWO_TO_53: f64 = 9_007_199_254_740_992.0;
 const THIRTY_YEARS: Duration = Duration::from_hours(30 * 365 * 24);
@@ -458,7 +474,7 @@ mod tests {
         io,
     };
 
-    use tokio::net::TcpListener;
+    use tokio::{net::TcpListener, time::sleep};
 
     use super::*;
     use crate::{
@@ -728,6 +744,40 @@ mod tests {
         timed_out(&issued(issuer_for(&origin, Timeout::Number(9_999.0)), oauth(&origin)).await);
     }
 
+    // D07
+    #[tokio::test(start_paused = true)]
+    async fn a_token_fetch_that_a_callers_auth_waits_for_is_told_of_in_the_same_way() {
+        let (_listener, origin) = silent().await;
+        for _ in 0..50 {
+            let CallAuth::Strategy(strategy) = oauth(&origin) else { panic!("no strategy") };
+            let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
+            let headers = strategy.headers(now, &io());
+            let given = async {
+                let message = headers.await.unwrap_err().message.to_string();
+                // Through JavaScript and back.
+                sleep(Duration::from_millis(5)).await;
+                Given::Rejected { name: "Key0Error".to_owned(), message }
+            };
+            let call = Call { body: None, auth: CallAuth::Given(given), now };
+            let issued = issuer_for(&origin, Timeout::Default).issue(call, &io()).await;
+            assert_eq!(issued, Err(IssueError::CallersOwn));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn headers_that_come_after_the_deadline_go_nowhere() {
+        let (listener, origin) = silent().await;
+        let given = async {
+            sleep(Duration::from_millis(10_020)).await;
+            Given::Headers(Vec::new())
+        };
+        let error = issued(issuer_for(&origin, Timeout::Default), CallAuth::Given(given)).await;
+        timed_out(&error);
+        let cause = late("timed out after 10000 ms, waiting for auth", false);
+        assert_eq!(error.cause, Some(cause));
+        assert!(timeout_at(Instant::now(), listener.accept()).await.is_err());
+    }
+
     #[tokio::test]
     async fn what_auth_rejects_with_decides() {
         let rejected = |name: &str, message: &str| {
@@ -776,7 +826,7 @@ mod tests {
         ] {
             let error = with_given(given).await;
             assert_eq!(error.message, format!("Network error: auth gave {problem}").as_str());
-            let cause = Cause::new(format_args!("auth gave {problem}"));
+            let cause = Cause::new("the headers that auth gave cannot be sent");
             assert_eq!(error.cause, Some(Cause { sent: Some(false), ..cause }));
         }
     }

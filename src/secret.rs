@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use zeroize::Zeroizing;
 
 /// A text that is never shown: `Debug` prints `[redacted]`, clones share one allocation, and that
@@ -15,6 +16,18 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Its bytes, to be sent: no copy of them, and zeroed with it.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        struct Shared(Secret);
+        impl AsRef<[u8]> for Shared {
+            fn as_ref(&self) -> &[u8] {
+                self.0.expose().as_bytes()
+            }
+        }
+        Bytes::from_owner(Shared(self.clone()))
     }
 }
 
@@ -39,5 +52,11 @@ mod tests {
     #[test]
     fn debug_of_a_secret_shows_nothing() {
         assert_eq!(format!("{:?}", Secret::from("canary".to_owned())), "[redacted]");
+    }
+
+    #[test]
+    fn its_bytes_are_no_copy() {
+        let secret = Secret::from("canary".to_owned());
+        assert_eq!(secret.bytes().as_ptr(), secret.expose().as_ptr());
     }
 }

@@ -260,6 +260,34 @@ describe("only issuers, and errors of this package, make it look", () => {
   }
 });
 
+describe("an application that requires the SDK after it has created an issuer", () => {
+  /** @type {[import("../../scripts/tools.mjs").Runtime, "built" | "built as ESM"][]} */
+  const runs = [
+    ["node-20", "built"],
+    ["node-24", "built"],
+    ["node-24", "built as ESM"],
+    ["bun", "built as ESM"],
+  ];
+  for (const [name, kind] of runs) {
+    it(`is not disturbed, and has one copy of it: ${name}, the SDK ${kind}`, async (t) => {
+      const main = `
+        const { createRemoteTokenIssuer } = require("@key0ai/native");
+        const issue = createRemoteTokenIssuer({ url: "http://127.0.0.1:1/" });
+        const { Key0Error } = require("@key0ai/key0");
+        issue({}).catch((error) => {
+          const loads = globalThis[Symbol.for("stand-in loads")];
+          console.log(JSON.stringify([error instanceof Key0Error, loads]));
+        });`;
+      const folder = project(t, { "main.cjs": main });
+      await addSdk(folder, kind);
+      const ended = await run(runtime(name), ["main.cjs"], { cwd: folder });
+      endedWell(ended);
+      assert.equal(ended.stderr, "");
+      assert.deepEqual(JSON.parse(ended.stdout), [true, 1]);
+    });
+  }
+});
+
 describe("a search that found nothing", () => {
   for (const name of /** @type {const} */ (["node-20", "node-24", "bun"])) {
     it(`is made again at a later failure, once a second at most, on ${name}`, async (t) => {

@@ -67,6 +67,18 @@ describe("an answer's head", () => {
     });
   }
 
+  it("may have 2,000 header lines on a connection that is used again", async (t) => {
+    const server = await rawServer(t, withLines("A: b\r\n".repeat(1_999)));
+    const issue = createRemoteTokenIssuer({ url: server.url });
+    for (let i = 0; i < 3; i += 1) assert.equal((await issue(PAYMENT)).token, "t");
+    assert.equal(server.connections.length, 1);
+  });
+
+  it("may have 2,000 header lines behind interim ones", async (t) => {
+    const interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(3);
+    assert.equal(await tokenOf(t, interim + withLines("A: b\r\n".repeat(1_999))), "t");
+  });
+
   it("that is no HTTP is a network error", async (t) => {
     await refuses(t, "SSH-2.0-OpenSSH_9.6\r\n");
     await refuses(t, "\x15\x03\x01\x00\x02\x02\x46");
@@ -234,21 +246,22 @@ describe("an answer over TLS whose connection ends without close_notify", () => 
     }
   }
 
-  /** @type {[string, string, string][]} */
+  /** @type {[string, string, string?][]} */
   const cut = [
-    ["before its announced length", OK.replace(/Length: \d+/, "Length: 100"), "cannot read "],
-    ["before its last chunk", `${CHUNKED}d\r\n${GOOD}\r\n`, "cannot read "],
-    ["inside its JSON", `HTTP/1.1 200 OK\r\n\r\n${GOOD.slice(0, -1)}`, ""],
-    ["in its head", "HTTP/1.1 200 OK\r\nContent-Le", "cannot read "],
-    ["before its first byte", "", "no answer from "],
+    ["before its announced length", OK.replace(/Length: \d+/, "Length: 100"), "ECONNRESET"],
+    ["before its last chunk", `${CHUNKED}d\r\n${GOOD}\r\n`, "ECONNRESET"],
+    ["inside its JSON", `HTTP/1.1 200 OK\r\n\r\n${GOOD.slice(0, -1)}`],
+    ["in its head", "HTTP/1.1 200 OK\r\nContent-Le", "ECONNRESET"],
+    ["before its first byte", "", "ECONNRESET"],
   ];
-  for (const [name, bytes, reason] of cut) {
-    it(`is a network error where that is ${name}`, async (t) => {
+  for (const [name, bytes, code] of cut) {
+    // Deno's TLS closes no TCP below it before it has written something.
+    const skip = Boolean(process.versions.deno) && bytes === "";
+    it(`is a network error where that is ${name}`, { skip }, async (t) => {
       const server = await cutting(t, bytes);
-      const message = new RegExp(`^Network error: ${reason}`);
-      const cause = reason ? { code: "ECONNRESET", sent: true } : {};
+      const cause = code ? { code, sent: true } : { sent: true };
       const call = createRemoteTokenIssuer({ url: server.url })(PAYMENT);
-      await rejectsWith(call, issueFailed(message, cause));
+      await rejectsWith(call, issueFailed(/^Network error: ./, cause));
       assert.equal(server.requests.length, 1);
     });
   }
@@ -328,7 +341,7 @@ describe("an answer's coding", () => {
       const headers = [`Content-Encoding: ${coding}`];
       const server = await rawServer(t, answer("no", { status: "503 x", headers }));
       const call = createRemoteTokenIssuer({ url: server.url })(PAYMENT);
-      await rejectsWith(call, ISSUER.refused("503 no"));
+      await rejectsWith(call, issueFailed("Backend failed to issue token: 503", { status: 503 }));
     }
   });
 

@@ -158,6 +158,62 @@ describe("an auth that fails", () => {
     });
   }
 
+  it("has its error's likeness for a cause, without what else it holds", async (t) => {
+    const inner = Object.assign(new Error("no route"), { code: "EHOSTUNREACH", socket: CANARY });
+    const reason = Object.assign(new TypeError("no vault", { cause: inner }), {
+      code: 7,
+      config: { headers: { Authorization: CANARY } },
+      [Symbol("request")]: CANARY,
+    });
+    const { cause } = await refuses(t, () => Promise.reject(reason), "Network error: no vault");
+    assert.notEqual(cause, reason);
+    const { name, message, code, stack, sent } = cause;
+    assert.deepEqual(
+      { name, message, code, stack, sent },
+      { name: "TypeError", message: "no vault", code: 7, stack: reason.stack, sent: false },
+    );
+    assert.ok(!("config" in cause) && !("socket" in cause.cause));
+    assert.equal(cause.cause.code, "EHOSTUNREACH");
+    assert.equal(cause.cause.stack, inner.stack);
+  });
+
+  it("may be its own cause, or have a hundred", async (t) => {
+    const own = new Error("no vault");
+    own.cause = own;
+    const { cause } = await refuses(t, () => Promise.reject(own), "Network error: no vault");
+    assert.equal(cause.cause, undefined);
+    let reason = new Error("0");
+    for (let i = 1; i < 100; i += 1) reason = new Error(`${i}`, { cause: reason });
+    let depth = 0;
+    let link = await refuses(t, () => Promise.reject(reason), "Network error: 99");
+    while (link.cause) {
+      link = link.cause;
+      depth += 1;
+    }
+    assert.equal(depth, 8);
+  });
+
+  it("may have an error of which nothing can be read", async (t) => {
+    const { proxy, revoke } = Proxy.revocable(new Error("no vault"), {});
+    const broken = new Error("no vault");
+    for (const field of ["stack", "name", "code", "cause"]) {
+      Object.defineProperty(broken, field, {
+        get() {
+          throw new Error("unreadable");
+        },
+      });
+    }
+    const auth = () => {
+      revoke();
+      throw proxy;
+    };
+    const unread = await refuses(t, auth, "Network error: an error that cannot be read");
+    assert.equal(unread.cause.message, "an error that cannot be read");
+    const { cause } = await refuses(t, () => Promise.reject(broken), /./);
+    assert.equal(cause.message, "no vault");
+    assert.equal(cause.stack, "Error: no vault");
+  });
+
   for (const reason of ["text", undefined, null, 42, Symbol("s"), {}]) {
     it(`by what is no error (${typeof reason} ${String(reason)}) is a network error`, async (t) => {
       await refuses(t, () => Promise.reject(reason), /^Network error: ./);
@@ -271,6 +327,15 @@ describe("a header's value", () => {
     for (const name of ["", "no name", "X:A", "X-Ä", "X\n"]) {
       await refuses(t, () => ({ [name]: CANARY }), /./);
     }
+  });
+});
+
+// D28
+describe("too many headers", () => {
+  it("are told by their number: nothing is sent", async (t) => {
+    const auth = () =>
+      Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [`X-${i}`, "1"]));
+    await refuses(t, auth, "Network error: auth gave 40000 headers, more than can be sent");
   });
 });
 

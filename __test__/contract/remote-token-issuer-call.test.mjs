@@ -164,6 +164,7 @@ describe("params", () => {
       },
     ],
   ];
+  const unsendable = issueFailed("Network error: params cannot be sent as JSON", { sent: false });
   for (const [name, params] of refused) {
     it(`${name}: a rejection, and nothing is sent`, async (t) => {
       const server = await httpServer(t);
@@ -172,10 +173,9 @@ describe("params", () => {
         asked += 1;
         return {};
       };
-      const error = await rejectsWith(create({ url: server.url, auth })(params), issueFailed(/./));
+      await rejectsWith(create({ url: server.url, auth })(params), unsendable);
       assert.equal(asked, 1);
       assert.equal(server.connections(), 0);
-      assert.notEqual(error.cause?.sent, true);
     });
   }
 

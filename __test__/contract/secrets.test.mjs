@@ -172,6 +172,86 @@ describe("a timeout does not show a secret", () => {
   }
 });
 
+/** A key that a backend knows from one place and tells in another way. */
+const KEY = `${WORD}7h3Zr4mNw9xT2kQ7`;
+
+/** Parts of a call's secrets that the peer knows, and what it makes of them. */
+describe("what a peer makes of a part of a secret is not shown", () => {
+  /** @param {any} t @param {string} text */
+  const refusing = (t, text) => httpServer(t, (_, response) => reply(response, text, 401));
+
+  for (const value of [
+    `Token ${KEY}`,
+    `ApiKey ${KEY}`,
+    `Bot ${KEY}`,
+    `SSWS ${KEY}`,
+    `Token token="${KEY}"`,
+    `Basic ${Buffer.from(`id:${KEY}`).toString("base64")}`,
+  ]) {
+    it(`of the header ${value.replace(KEY, "…")} (D11)`, async (t) => {
+      const { url } = await refusing(t, `invalid token ${KEY}, also as ${KEY.toUpperCase()}`);
+      const auth = sharedSecretAuth("Authorization", value);
+      const error = await rejection(createRemoteTokenIssuer({ url, auth })(PAYMENT));
+      hides(shown(error), [KEY.toUpperCase()]);
+    });
+  }
+
+  it("in a cookie (D11)", async (t) => {
+    const { url } = await refusing(t, `no session ${KEY}`);
+    const auth = sharedSecretAuth("Cookie", `session=${KEY}; x=1`);
+    hides(shown(await rejection(createRemoteTokenIssuer({ url, auth })(PAYMENT))));
+  });
+
+  for (const [where, change] of /** @type {[string, (url: string) => string][]} */ ([
+    ["as a user name", (url) => url.replace("://", `://${KEY}@`)],
+    ["as a user name without a password", (url) => url.replace("://", `://${KEY}:@`)],
+    ["in the query", (url) => `${url}?code=${KEY}`],
+    ["in the path", (url) => `${url}/hooks/${KEY}`],
+  ])) {
+    it(`${where} of a URL (D12)`, async (t) => {
+      const { url } = await httpServer(t, (seen, response) =>
+        reply(response, `Route POST:${seen.target} not found, ${echo(seen)}, ${KEY}`, 404),
+      );
+      const issue = createRemoteTokenIssuer({ url: change(url) });
+      hides(shown(await rejection(issue(PAYMENT))));
+      const secret = { clientId: "id", clientSecret: "client-secret-1" };
+      const auth = oauthClientCredentialsAuth({ tokenUrl: change(url), ...secret });
+      hides(shown(await rejection(auth())));
+    });
+  }
+
+  it("in a token that the answer carries itself", async (t) => {
+    const { url } = await refusing(t, JSON.stringify({ access_token: CANARY, scope: "a" }));
+    const auth = sharedSecretAuth("X-Key", "another-secret");
+    hides(shown(await rejection(createRemoteTokenIssuer({ url, auth })(PAYMENT))));
+  });
+});
+
+describe("a secret is not shown as frameworks escape it (D13)", () => {
+  const secret = "kQ7+Zr/4mNw9xT2=ab'c";
+  const html = (/** @type {string} */ text) =>
+    text.replace(/[&<>"'+=/]/g, (c) => `&#${c.charCodeAt(0).toString().padStart(3, "0")};`);
+  const twice = encodeURIComponent(encodeURIComponent(secret));
+  for (const [how, text] of Object.entries({
+    "as numbers": html(secret),
+    "in a page that prints JSON": html(JSON.stringify({ "x-key": secret })),
+    "as JavaScript": secret.replace(/[^a-z0-9]/gi, (c) => `\\x${c.charCodeAt(0).toString(16)}`),
+    "percent-encoded twice": twice,
+    "in a page that prints JSON with a URL": html(JSON.stringify(JSON.stringify({ twice }))),
+    "inside longer base64": Buffer.from(`{"key":"${secret}"}`).toString("base64"),
+    "in hexadecimal": Buffer.from(secret).toString("hex"),
+  })) {
+    it(how, async (t) => {
+      const { url } = await httpServer(t, (_, response) => reply(response, `<${text}>`, 500));
+      const auth = sharedSecretAuth("X-Key", secret);
+      const error = await rejection(createRemoteTokenIssuer({ url, auth })(PAYMENT));
+      const seen = shown(error);
+      assert.match(seen, /\[redacted\]/);
+      hides(seen, ["kQ7", "Nw9xT2", text, "a1E3K1py", "6d4e7739"]);
+    });
+  }
+});
+
 describe("an access token is not shown", () => {
   it("by an issuer whose backend echoes it", async (t) => {
     const grant = { access_token: CANARY.replaceAll('"', "'"), expires_in: 3600 };

@@ -178,7 +178,7 @@ describe("a panic", { concurrency: 2 }, () => {
       print(await settled(() => issue(claims)));`;
     const { lines, idp, backend } = await run(t, source, { panics: 1, waits: true });
     const [waited, ...next] = lines;
-    const cause = "internal: the token request ended without a result";
+    const cause = "internal: the task that fetched it is gone";
     assert.deepEqual(waited, Array(20).fill({ ...OAUTH, cause }));
     assert.deepEqual(next, ["fulfilled", "fulfilled"]);
     const [first, second, ...rest] = idp.requests.map(({ target }) => target);

@@ -123,6 +123,8 @@ async function serve({ leaf, sent = [], host = "localhost", tls, says }) {
         socket.once("data", () => socket.write(says ?? ""));
       });
   await new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(undefined)));
+  // A test that fails must end, too.
+  server.unref();
   ends.push(() => server.close());
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return `https://${host}:${port}/`;

@@ -19,6 +19,7 @@ import { isIP } from "node:net";
  * @property {boolean} [version1]
  * @property {boolean} [identifiers] Whether it has key identifiers, as by default.
  * @property {boolean} [unknown] Whether it has a critical extension that nobody knows.
+ * @property {Buffer[]} [extra] Other extensions, in DER.
  * @property {string} [digest] Of its signature.
  * @property {boolean} [pss] Whether that is padded as RSA-PSS has it.
  * @property {number} [string] The tag of its name's string.
@@ -153,7 +154,7 @@ function extensionsOf(spec, own, issuers) {
     list.push(extension("2.5.29.35", sequence(tlv(0x80, issuers))));
   }
   if (unknown) list.push(extension("1.3.6.1.4.1.99999.1", tlv(0x05), true));
-  return list;
+  return [...list, ...(spec.extra ?? [])];
 }
 
 /** A GeneralName, or the base of a subtree, in OpenSSL's words. */
@@ -211,12 +212,14 @@ function signing(kind, { digest = "sha256", pss }) {
   return { algorithm: sequence(oid(`1.2.840.113549.1.1.${last}`), tlv(0x05)), digest };
 }
 
-function extension(/** @type {string} */ id, /** @type {Buffer} */ value, critical = false) {
+/** An extension with this value. */
+export function extension(/** @type {string} */ id, /** @type {Buffer} */ value, critical = false) {
   return sequence(oid(id), ...(critical ? [TRUE] : []), tlv(0x04, value));
 }
 
 /** @param {string} value */
 function time(value) {
+  if (!value.endsWith("Z") || value.length < 15) return tlv(0x17, text(value));
   const utc = value >= "1950" && value < "2050";
   return utc ? tlv(0x17, text(value.slice(2))) : tlv(0x18, text(value));
 }
@@ -232,8 +235,8 @@ function oid(dotted) {
   return tlv(0x06, Buffer.from([first * 40 + second, ...rest.flatMap(base128)]));
 }
 
-/** @param {number} tag @param {Buffer[]} contents */
-function tlv(tag, ...contents) {
+/** A value in DER. @param {number} tag @param {Buffer[]} contents */
+export function tlv(tag, ...contents) {
   const content = Buffer.concat(contents);
   const { length } = content;
   const head = length < 0x80 ? [tag, length] : [tag, 0x82, length >> 8, length & 0xff];

@@ -164,7 +164,19 @@ holds<
   >
 >();
 holds<
-  Equal<NonNullable<Key0Error["cause"]>, Error & { code?: string; status?: number; sent?: boolean }>
+  Equal<
+    NonNullable<Key0Error["cause"]>,
+    Error & {
+      code?: string;
+      syscall?: string;
+      hostname?: string;
+      address?: string;
+      port?: number;
+      status?: number;
+      body?: string;
+      sent?: boolean;
+    }
+  >
 >();
 
 // the functions

@@ -2,7 +2,6 @@
 
 use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::Method;
 use tokio::time::{Instant, timeout_at};
 use url::form_urlencoded::Serializer;
@@ -46,8 +45,8 @@ struct Grant {
     ends_in_line_break: Option<&'static str>,
 }
 
-/// What JavaScript configures.
-#[derive(Clone, Debug)]
+/// What JavaScript configures. Without `Debug`: a URL may have a password.
+#[derive(Clone)]
 pub struct Config {
     /// The token endpoint.
     pub token_url: String,
@@ -68,7 +67,7 @@ impl ClientCredentials {
     /// A `TypeError` that names the field.
     pub fn new(config: &Config) -> Result<Self, ArgumentError> {
         let endpoint = Endpoint::parse("tokenUrl", &config.token_url)?;
-        let Config { client_id, client_secret, scopes, audience, .. } = config;
+        let Config { client_id, client_secret, .. } = config;
         for (field, value) in
             [("clientId", client_id.as_str()), ("clientSecret", client_secret.expose())]
         {
@@ -76,21 +75,11 @@ impl ClientCredentials {
                 return Err(ArgumentError::of_type(field, "must be a non-empty string"));
             }
         }
-        let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials")
-            .append_pair("client_id", client_id)
-            .append_pair("client_secret", client_secret.expose());
-        if !scopes.is_empty() {
-            form.append_pair("scope", &scopes.join(" "));
-        }
-        if let Some(audience) = audience.as_ref().filter(|audience| !audience.is_empty()) {
-            form.append_pair("audience", audience);
-        }
         let ends_in_line_break =
             [("clientSecret", client_secret.expose()), ("clientId", client_id.as_str())]
                 .into_iter()
                 .find_map(|(field, value)| value.ends_with(['\r', '\n']).then_some(field));
-        let body = Secret::from(form.finish());
+        let body = Secret::from(form(config));
         let (client_id, client_secret) = (client_id.clone(), client_secret.clone());
         let grant = Grant { endpoint, body, client_id, client_secret, ends_in_line_break };
         let (verified, unverified) = Default::default();
@@ -160,11 +149,30 @@ impl ClientCredentials {
     }
 }
 
+/// The form, as `URLSearchParams` serializes it.
+fn form(config: &Config) -> String {
+    let Config { client_id, client_secret, scopes, audience, .. } = config;
+    let (client_secret, scope) = (client_secret.expose(), scopes.join(" "));
+    let audience = audience.as_deref().unwrap_or_default();
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", client_id),
+        ("client_secret", client_secret),
+        ("scope", &scope),
+        ("audience", audience),
+    ];
+    // Reserved whole, three bytes for one: what a growing `String` leaves behind is not zeroed.
+    let room = fields.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum();
+    let mut form = Serializer::new(String::with_capacity(room));
+    form.extend_pairs(fields.into_iter().filter(|(_, value)| !value.is_empty()));
+    form.finish()
+}
+
 async fn load(ticket: Ticket<Failure>, grant: Arc<Grant>, now: Now, client: Client) {
     let sent = Sent::default();
     let mut exchange = TokenRequest::new(grant, now);
     // Counted from the call, as its issuer's own time is.
-    let deadline = Instant::from_std(now.mono) + DEADLINE;
+    let deadline = Instant::from_std(now.mono) + LONGEST_FETCH;
     let result = timeout_at(deadline, client.drive(&mut exchange, &sent)).await;
     fault_injection::point("token fetch");
     ticket.finish(result.unwrap_or_else(|_| {
@@ -249,7 +257,7 @@ impl TokenRequest {
         if let Ok(Some([Some(token)])) = json::pick(&reply.text, ["access_token"])
             && let Some(token) = token.as_string().map(Secret::from)
         {
-            redactor.hide(token.expose());
+            redactor.hide(&token);
         }
         redactor
     }
@@ -289,14 +297,14 @@ impl Grant {
             method: Method::POST,
             target: self.endpoint.target().clone(),
             headers: self.endpoint.headers("application/x-www-form-urlencoded"),
-            body: Bytes::copy_from_slice(self.body.expose().as_bytes()),
+            body: self.body.bytes(),
         }
     }
 
     /// Knows what the request is made of. Made where something is quoted, and not before.
     fn redactor(&self) -> Redactor {
         let mut redactor = Redactor::default();
-        redactor.hide_pair(&self.client_id, self.client_secret.expose());
+        redactor.hide_pair(&self.client_id, &self.client_secret);
         self.endpoint.hide_in(&mut redactor);
         redactor
     }
@@ -449,8 +457,10 @@ impl Failure {
             Self::Misdirected { misdirected, status } => {
                 Cause { status: Some(*status), sent: Some(true), ..Cause::new(misdirected) }
             }
-            Self::TimedOut { phase, sent } => Cause { sent: Some(*sent), ..phase.cause(DEADLINE) },
-            Self::Vanished => Cause::new(format_args!("internal: {}", self.message())),
+            Self::TimedOut { phase, sent } => {
+                Cause { sent: Some(*sent), ..phase.cause(LONGEST_FETCH) }
+            }
+            Self::Vanished => Cause::new("internal: the task that fetched it is gone"),
         }
     }
 }
@@ -487,7 +497,7 @@ const REGISTERED: [&str; 18] = [
 ];
 
 /// For the whole exchange, the body included; the SDK's.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub const LONGEST_FETCH: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -560,6 +570,22 @@ mod tests {
             &scope=a+b+c"
         );
         assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
+    }
+
+    // D15
+    #[test]
+    fn the_form_never_moves_while_it_grows() {
+        let config = Config {
+            token_url: "http://h/token".to_owned(),
+            client_id: "密".repeat(100),
+            client_secret: "&".repeat(10_000).into(),
+            scopes: vec!["&".repeat(5000); 2],
+            audience: Some("é".repeat(100)),
+        };
+        let sizes = ["grant_type", "client_id", "client_secret", "scope", "audience"].map(str::len);
+        let values = 18 + 300 + 10_000 + 10_001 + 200;
+        let reserved = sizes.iter().sum::<usize>() + 3 * values + 2 * sizes.len();
+        assert_eq!(form(&config).capacity(), reserved);
     }
 
     #[test]
@@ -673,7 +699,7 @@ mod tests {
         };
         is(&Failure::TimedOut { phase, sent: false }, "no token within 10 s", cause);
         let vanished = "the token request ended without a result";
-        let cause = Cause::new(format_args!("internal: {vanished}"));
+        let cause = Cause::new("internal: the task that fetched it is gone");
         is(&Failure::Vanished, vanished, cause);
     }
 

@@ -188,5 +188,6 @@ async fn settled(connection: &Connection) -> bool {
 
 /// For how long a call counts on a connect that was begun for another: many times what one takes.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// For how long a connect goes on that no call needs at the moment.
-const LONGEST_UNUSED: Duration = Duration::from_secs(10);
+/// For how long a connect goes on that no call needs at the moment: a server that shuts down may
+/// leave it in its handshake, and wait for its end.
+const LONGEST_UNUSED: Duration = Duration::from_secs(3);

@@ -257,6 +257,7 @@ mod tests {
         write::{DeflateEncoder, GzEncoder, ZlibEncoder},
     };
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -313,6 +314,7 @@ mod tests {
         assert_eq!(decoded(BROTLI, &["br"]).unwrap(), b"{\"token\":\"t\"}");
         assert_eq!(decoded(gzip(zlib(b"{}")), &["deflate, gzip"]).unwrap(), b"{}");
         assert_eq!(decoded(gzip(zlib(b"{}")), &["deflate", "gzip"]).unwrap(), b"{}");
+        assert_eq!(decoded(WORDS, &["br"]).unwrap().len(), 98);
         assert_eq!(decoded(Vec::new(), &["gzip"]).unwrap(), b"");
     }
 
@@ -398,5 +400,37 @@ mod tests {
         let (text, turns) = counted(&blocks, &["deflate"]);
         assert_eq!(text.unwrap(), b"");
         assert!(turns >= blocks.len() / SLICE_OF_BODY, "{turns}");
+    }
+
+    /// 98 bytes of English, in words of brotli's own dictionary.
+    const WORDS: &[u8] =
+        b"\x1ba\x00\x80\x8c\xd4b\xcd\x19\xee\x94\x22t{\xa9\xc3\xd2\xe7\x01\x17\x1fD\x91\
+        \xc3\x9cI\xb01v~\x9eh\x84^\x91\x1f\x09\xb4\x90\xaf1r\xfc\xbc\xd4\xc0\x1d +\x03";
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn damaged_bodies_end(
+            word in prop::sample::select(vec!["gzip", "deflate", "br"]),
+            flips in prop::collection::vec((0..50_usize, any::<u8>()), 0..4),
+            rest in prop::collection::vec(any::<u8>(), 0..40),
+            cut in 0..90_usize,
+        ) {
+            let mut body = match word {
+                "gzip" => gzip("{\"token\":\"t\"}".repeat(9)),
+                "deflate" => zlib(b"the time of the people"),
+                _ => WORDS.to_vec(),
+            };
+            for (at, byte) in flips {
+                let at = at % body.len();
+                body[at] = byte;
+            }
+            body.extend(rest);
+            body.truncate(cut);
+            let (text, turns) = counted(&body, &[word]);
+            prop_assert!(text.map_or(0, |text| text.len()) <= 1024 * 1024);
+            prop_assert!(turns < 2_000);
+        }
     }
 }

@@ -248,20 +248,26 @@ fn known(error: &(dyn Error + 'static)) -> Option<Reason> {
     if error.is_incomplete_message() || error.is_canceled() {
         return Some(CLOSED);
     }
-    error.is_parse().then(|| Reason::new("the answer is not HTTP"))
+    error.is_parse().then_some(NO_HTTP)
 }
 
 fn of_the_system(error: &io::Error) -> Option<Reason> {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        return Some(CLOSED);
-    }
     let number = error.raw_os_error();
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => return Some(CLOSED),
+        // hyper's word for what it cannot read, such as the size of a chunk.
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if number.is_none() => {
+            return Some(NO_HTTP);
+        }
+        _ => {}
+    }
     if let Some(code) = node_code(error) {
         return Some(Reason { number, ..Reason::named(code) });
     }
     number.map(|_| Reason { number, ..Reason::new("the system refused") })
 }
 
+const NO_HTTP: Reason = Reason::new("the answer is not HTTP");
 /// In the middle of a handshake or an answer, without a word.
 const CLOSED: Reason = Reason::coded("connection closed too early", "ECONNRESET");
 
@@ -342,6 +348,8 @@ mod tests {
     fn what_others_say_is_not_quoted() {
         let other = io::Error::other("10.0.0.5");
         assert_eq!(Reason::of(&other).to_string(), "the connection failed");
+        let chunk = io::Error::new(io::ErrorKind::InvalidInput, "Invalid chunk size line");
+        assert_eq!(Reason::of(&chunk).to_string(), "the answer is not HTTP");
         let inside = io::Error::other(Reason::new("the answer does not end"));
         assert_eq!(Reason::of(&inside).to_string(), "the answer does not end");
         let library = io::Error::other(rustls::Error::General("10.0.0.5".to_owned()));
@@ -354,6 +362,7 @@ mod tests {
         for (number, reason) in [
             (1, "operation not permitted (EPERM)"),
             (13, "permission denied (EACCES)"),
+            (22, "invalid address (EINVAL)"),
             (23, "too many open files in the system (ENFILE)"),
             (24, "too many open files in this process (EMFILE)"),
             (28, "the system refused (system error 28)"),

@@ -16,6 +16,8 @@ const READ: [&str; 7] = [
     "transfer-encoding",
 ];
 const ALL: u8 = (1 << READ.len()) - 1;
+/// In bytes. Node's `fetch` takes 16 KiB, Bun's more than 100 KB.
+const LONGEST_HEAD: usize = 256 * 1024;
 
 /// How far the bytes of an answer have come.
 #[derive(Default)]
@@ -24,6 +26,8 @@ pub(super) struct Head {
     /// The status, as far as it is known.
     status: u16,
     is_old: bool,
+    /// In bytes, as far as it came.
+    length: usize,
 }
 
 enum At {
@@ -51,16 +55,23 @@ impl Head {
         self.is_old
     }
 
+    /// Whether it is longer than any that is meant.
+    pub fn is_too_long(&self) -> bool {
+        self.length > LONGEST_HEAD
+    }
+
     /// Mends the next bytes of the answer. Those that may be part of its body stay as they are.
     pub fn mend(&mut self, mut bytes: &mut [u8]) {
-        loop {
+        while !matches!(self.at, At::Behind) {
             if matches!(self.at, At::Rest) {
-                let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };
+                let end = bytes.iter().position(|byte| *byte == b'\n');
+                self.length += end.unwrap_or(bytes.len());
+                let Some(end) = end else { return };
                 bytes = &mut bytes[end..];
             }
             let Some((byte, rest)) = bytes.split_first_mut() else { return };
+            self.length += 1;
             self.at = match (&self.at, *byte) {
-                (At::Behind, _) => return,
                 // Empty lines before an answer are skipped by hyper.
                 (At::Status(0), b'\r' | b'\n') => At::Status(0),
                 (At::Status(_) | At::Name(..) | At::Rest, b'\n') | (At::Line, b'\r') => At::Line,
@@ -69,6 +80,7 @@ impl Head {
                 // Part of the line before.
                 (At::Line, b' ' | b'\t') | (At::Name(..), b'\r') | (At::Rest, _) => At::Rest,
                 (At::Line, _) => name(0, ALL, byte),
+                (At::Behind, _) => return,
                 (At::Name(length, possible), _) => name(*length, *possible, byte),
             };
             bytes = rest;
@@ -92,7 +104,11 @@ impl Head {
     /// What follows the head: of an interim answer the next head.
     fn end(&mut self) -> At {
         let status = std::mem::take(&mut self.status);
-        if (100..200).contains(&status) { At::Status(0) } else { At::Behind }
+        if !(100..200).contains(&status) {
+            return At::Behind;
+        }
+        self.length = 0;
+        At::Status(0)
     }
 }
 
@@ -170,6 +186,23 @@ mod tests {
             head.mend(&mut answer);
             assert_eq!(answer, b"HTTP/1.1 200 OK\r\n\r\n", "{version}");
             assert_eq!(head.is_old(), is_old, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_measured_and_interim_ones_and_bodies_are_not() {
+        let is_too_long = |more: usize, size: usize| {
+            let start = b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nA: ".to_vec();
+            let value = vec![b'a'; LONGEST_HEAD - b"HTTP/1.1 200 OK\r\nA: \r\n\r\n".len() + more];
+            let end = [b"\r\n\r\n".to_vec(), vec![b' '; LONGEST_HEAD]].concat();
+            let mut head = Head::default();
+            let mut answer = [start, value, end].concat();
+            answer.chunks_mut(size).for_each(|piece| head.mend(piece));
+            head.is_too_long()
+        };
+        for size in [1, 1_000, 10_000_000] {
+            assert!(!is_too_long(0, size));
+            assert!(is_too_long(1, size));
         }
     }
 

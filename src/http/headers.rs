@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use zeroize::Zeroizing;
 
 use crate::{
     message::{Message, Part},
@@ -108,9 +110,13 @@ pub fn name(name: &str) -> Result<HeaderName, &'static str> {
 /// In words that continue "the value …" and show nothing of it.
 pub fn value(value: &str) -> Result<HeaderValue, &'static str> {
     let trimmed = value.trim_matches([' ', '\t', '\r', '\n']);
-    let bytes: Option<Vec<u8>> = trimmed.chars().map(|c| u8::try_from(c).ok()).collect();
-    let bytes = bytes.ok_or("has a character above U+00FF, which no header can hold")?;
-    let mut value = HeaderValue::from_maybe_shared(bytes::Bytes::from(bytes))
+    // Reserved whole, and zeroed with the value: it may be a secret.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(trimmed.len()));
+    for c in trimmed.chars() {
+        let byte = u8::try_from(c);
+        bytes.push(byte.map_err(|_| "has a character above U+00FF, which no header can hold")?);
+    }
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes))
         .map_err(|_| "has a line break or another control character inside")?;
     value.set_sensitive(true);
     Ok(value)
@@ -136,10 +142,12 @@ pub fn merge(ours: &mut HeaderMap, lines: &[HeaderLine]) -> Result<(), Unsendabl
     }
     for name in given.keys() {
         let values: Vec<_> = given.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        let joined = Zeroizing::new(values.join(&b", "[..]));
         let problem = "is too long";
         let unsendable =
             |_| Unsendable::of(name.as_str(), |name| Unsendable::Header { name, problem });
-        let mut value = HeaderValue::from_bytes(&values.join(&b", "[..])).map_err(unsendable)?;
+        let value = HeaderValue::from_maybe_shared(Bytes::from_owner(joined));
+        let mut value = value.map_err(unsendable)?;
         value.set_sensitive(true);
         ours.try_insert(name, value).map_err(|_| Unsendable::TooMany(lines.len()))?;
     }

@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn the_origin_that_a_redirect_leads_to_is_scrubbed() {
         let mut redactor = Redactor::default();
-        redactor.hide("canary-secret");
+        redactor.hide(&"canary-secret".to_owned().into());
         let reply = to(307, "http://canary-secret/");
         let error = redirects("http://h/").follow(&reply, || redactor).err().unwrap();
         assert_eq!(error.to_string(), "http://h redirected to http://[redacted]");

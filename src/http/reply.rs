@@ -17,8 +17,8 @@ use crate::{
     redact::{Excerpt, Redactor},
 };
 
-/// What came back, as far as it came.
-#[derive(Clone, Debug, Default)]
+/// What came back, as far as it came. Without `Debug`: it may be a token.
+#[derive(Clone, Default)]
 pub struct Reply {
     /// The status code.
     pub status: u16,

@@ -246,7 +246,10 @@ impl Drop for Joined<'_> {
     fn drop(&mut self) {
         let mut names = lock(self.names);
         if names.under_way.get(self.name).is_some_and(|lookups| {
-            lookups.started == lookups.ended && lookups.looked.receiver_count() == 1
+            // Others may have come since its own lookups ended.
+            lookups.looked.subscribe().same_channel(&self.looked)
+                && lookups.started == lookups.ended
+                && lookups.looked.receiver_count() == 1
         }) {
             names.under_way.remove(self.name);
         }
@@ -385,6 +388,22 @@ mod tests {
         }
         assert!(lock(&resolver.names).under_way.len() < 60);
         drop(silence);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_has_its_result_takes_the_name_from_no_later_one() {
+        let resolver = Resolver::default();
+        let (ends, look_up) = scripted(1);
+        let [call] = calls(&resolver, 1, &look_up).try_into().unwrap();
+        begun(&resolver, 1).await;
+        let earlier = resolver.join("name");
+        ends[0].send(Some(1)).unwrap();
+        assert_eq!(call.await.unwrap(), Ok(address(1)));
+        let later = resolver.join("name");
+        drop(earlier);
+        assert!(lock(&resolver.names).under_way.contains_key("name"));
+        drop(later);
+        assert!(lock(&resolver.names).under_way.is_empty());
     }
 
     #[tokio::test]

@@ -82,6 +82,10 @@ impl AsyncRead for Wire {
         if head.is_old() {
             answer.is_old.store(true, Ordering::Release);
         }
+        if head.is_too_long() {
+            let reason = Reason::new("the head of the answer is too long");
+            return Poll::Ready(Err(io::Error::other(reason)));
+        }
         if earlier + count > LONGEST_ANSWER {
             return Poll::Ready(Err(io::Error::other(Reason::new("the answer does not end"))));
         }

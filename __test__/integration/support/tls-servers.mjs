@@ -4,8 +4,10 @@ import { constants } from "node:crypto";
 import {
   authority,
   certificate,
+  extension,
   PURPOSES,
   pem,
+  tlv,
   trusted,
   USAGE,
 } from "../../support/certificates.mjs";
@@ -67,6 +69,7 @@ export function kinds() {
     ...usages(),
     ...constraints(),
     ...dates(),
+    ...oddities(),
     ...hosts(),
     ...noTls(),
   ];
@@ -374,6 +377,64 @@ function dates() {
     { title: "expired, its root not listed", leaf: server(root(), past) },
     { title: "listed itself, expired", leaf: itself, listed: [itself] },
     { title: "expired, for another host", ...below({ ...past, names: ["DNS:other.test"] }) },
+  ];
+}
+
+/** What only careless programs write. @returns {Kind[]} */
+function oddities() {
+  const [basic, usage, alt, extended] = ["2.5.29.19", "2.5.29.15", "2.5.29.17", "2.5.29.37"];
+  const bytes = (/** @type {number[]} */ ...list) => Buffer.from(list);
+  const extra = (/** @type {string} */ id, /** @type {Buffer} */ value, critical = false) => ({
+    extra: [extension(id, value, critical)],
+  });
+  const san = tlv(0x30, tlv(0x82, Buffer.from("localhost")));
+  return [
+    { title: "subjectAltName twice", ...below(extra(alt, san)) },
+    {
+      title: "keyUsage twice",
+      ...below({ usage: USAGE.digitalSignature, ...extra(usage, tlv(3, bytes(7, 128))) }),
+    },
+    { title: "an empty subjectAltName", ...below({ names: [] }) },
+    { title: "an empty subjectAltName, twice", ...below({ names: [], ...extra(alt, san) }) },
+    { title: "no extended usages", ...below({ purposes: [] }) },
+    { title: "no bits of keyUsage", ...below(extra(usage, tlv(3, bytes(0)))) },
+    { title: "all bits of keyUsage zero", ...below({ usage: 0 }) },
+    { title: "keyUsage that is no BIT STRING", ...below(extra(usage, tlv(5))) },
+    {
+      title: "basicConstraints FALSE in full",
+      ...below(extra(basic, tlv(0x30, tlv(1, bytes(0))))),
+    },
+    {
+      title: "basicConstraints TRUE as 1",
+      ...below({}, { ca: undefined, ...extra(basic, tlv(0x30, tlv(1, bytes(1)))) }),
+    },
+    {
+      title: "basicConstraints with a path length and no CA",
+      ...below(extra(basic, tlv(0x30, tlv(2, bytes(0))))),
+    },
+    {
+      title: "a path length of -1",
+      ...below(
+        {},
+        { ca: undefined, ...extra(basic, tlv(0x30, tlv(1, bytes(255)), tlv(2, bytes(255)))) },
+      ),
+    },
+    {
+      title: "a byte behind an extension",
+      ...below(
+        extra(
+          extended,
+          Buffer.concat([tlv(0x30, tlv(6, bytes(0x2b, 6, 1, 5, 5, 7, 3, 1))), bytes(0)]),
+        ),
+      ),
+    },
+    { title: "an extension that is not DER", ...below(extra("1.2.3.4", bytes(1, 2, 3))) },
+    { title: "basicConstraints that are not DER", ...below(extra(basic, bytes(1, 2, 3))) },
+    { title: "UTCTime with an offset", ...below({ from: "200101000000+0000" }) },
+    {
+      title: "dates the wrong way round",
+      ...below({ from: "20490101000000Z", until: "20200101000000Z" }),
+    },
   ];
 }
 

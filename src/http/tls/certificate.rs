@@ -279,7 +279,12 @@ impl<'a> Extensions<'a> {
         };
         match kind {
             14 => self.key_identifier = Some(value.content(OCTET_STRING)?),
-            15 => self.key_usage = Some(bits(value.content(BIT_STRING)?)?),
+            15 => {
+                let usage = value.content(BIT_STRING)?;
+                // It has to allow something.
+                usage.get(1..)?.iter().find(|bits| **bits != 0)?;
+                self.key_usage = Some(bits(usage)?);
+            }
             17 => {
                 self.subject_alt_name = Some(GeneralName::parse_all(value.inside(SEQUENCE)?)?);
             }

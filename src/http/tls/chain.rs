@@ -167,7 +167,8 @@ pub(super) fn judge(
         }
         if now < certificate.valid.0 {
             refuse(verdict::NOT_YET_VALID);
-        } else if !certificate.is_valid_at(now) {
+        }
+        if certificate.valid.1 <= now {
             refuse(verdict::EXPIRED);
         }
     }

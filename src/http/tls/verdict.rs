@@ -17,7 +17,7 @@ use super::alerts;
 /// | unknown: self-signed | `DEPTH_ZERO_SELF_SIGNED_CERT` |
 /// | unknown: a chain up to its root | `SELF_SIGNED_CERT_IN_CHAIN` |
 /// | unknown: a chain without its root | `UNABLE_TO_GET_ISSUER_CERT_LOCALLY` |
-/// | unknown: no chain at all | `UNABLE_TO_VERIFY_LEAF_SIGNATURE` |
+/// | unknown: no chain at all; or it cannot be read | `UNABLE_TO_VERIFY_LEAF_SIGNATURE` |
 /// | a signature | `CERT_SIGNATURE_FAILURE` |
 /// | not made for servers, or issued by what is no CA | `INVALID_PURPOSE` |
 /// | too far below a CA | `PATH_LENGTH_EXCEEDED`, `INVALID_CA` |
@@ -136,8 +136,11 @@ pub(super) const PATH_TOO_LONG: Verdict =
 pub(super) const CHAIN_TOO_LONG: Verdict =
     Verdict::new("CERT_CHAIN_TOO_LONG", "certificate chain too long");
 
+/// Node's code for it says no more, either.
+pub(super) const MALFORMED: Verdict =
+    Verdict::new("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "the certificate cannot be read");
+
 // Node has no names for these.
-pub(super) const MALFORMED: Verdict = Verdict::new("UNSPECIFIED", "the certificate cannot be read");
 pub(super) const UNSUPPORTED_SIGNATURE: Verdict = Verdict::new(
     "UNSPECIFIED",
     "signed with a key or a digest of a kind that is not supported, or with RSA below 2048 bits",
@@ -188,7 +191,7 @@ mod tests {
             assert!(!words.contains(|it: char| it.is_ascii_uppercase()), "{words}");
         }
         let unread: Error = CertificateError::BadEncoding.into();
-        assert_eq!(node_code(&unread), "UNSPECIFIED");
+        assert_eq!(node_code(&unread), "UNABLE_TO_VERIFY_LEAF_SIGNATURE");
         assert_eq!(node_code(&Error::DecryptError), "EPROTO");
     }
 }
