@@ -11,6 +11,7 @@ mod escape;
 mod fuzz;
 mod known;
 mod reading;
+mod readings;
 mod search;
 mod work;
 
@@ -19,7 +20,7 @@ use std::{fmt, ops::Range};
 use url::Url;
 use zeroize::Zeroizing;
 
-use self::{automaton::Automaton, known::Known, reading::readings};
+use self::{automaton::Automaton, known::Known, readings::readings};
 use crate::secret::Secret;
 
 /// Text of a peer, scrubbed of what the call was made with and *then* cut.

@@ -8,7 +8,7 @@ use std::{
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 
-use super::{Redactor, SHORTEST, automaton::Automaton, is_long, reading::readings, search};
+use super::{Redactor, SHORTEST, automaton::Automaton, is_long, readings::readings, search};
 
 // Two halves, for two threads.
 #[test]

@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::{
     SHORTEST,
     automaton::{Automaton, State},
-    reading::{Reading, readings_in_every_order},
+    reading::Reading,
+    readings::readings_in_every_order,
     work,
 };
 

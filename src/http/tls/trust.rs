@@ -7,15 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
+use rustls::pki_types::{CertificateDer, TrustAnchor};
 
 use super::{
     TlsEnvironment,
     certificate::Certificate,
-    chain::{Search, judge},
     name::Name,
     pem::{self, Entry},
-    verdict::Verdict,
 };
 
 /// Whom a call trusts.
@@ -68,23 +66,9 @@ impl Trust {
         trust
     }
 
-    /// Refuses a server's certificate that is neither trusted itself nor issued by who is; the host
-    /// in it is not looked at.
-    pub fn verify(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        certificate: &Certificate<'_>,
-        sent: &[CertificateDer<'_>],
-        algorithms: &[&dyn SignatureVerificationAlgorithm],
-        now: UnixTime,
-    ) -> Result<(), Verdict> {
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        if self.listed.contains(end_entity.as_ref()) {
-            return judge(&[certificate], true, now, |_, _| Ok(()));
-        }
-        let sent: Vec<_> = sent.iter().filter_map(|der| Certificate::parse(der)).collect();
-        Search { trust: self, algorithms, now, sent: &sent, signatures: SIGNATURES }
-            .run(certificate)
+    /// Whether this very certificate is trusted.
+    pub fn lists(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.listed.contains(certificate.as_ref())
     }
 
     /// The roots that may have issued `certificate`; first those whose dates hold.
@@ -178,11 +162,6 @@ fn sequence(content: &[u8]) -> Vec<u8> {
     [&[0x30, 0x82, high, low], content].concat()
 }
 
-/// How many signatures are verified for one server at most, whatever it sends: some hundredths of a
-/// second, with P-521, which costs most, a third of one. A chain of ten certificates needs nine, and CAs of one name without key identifiers need
-/// one each.
-const SIGNATURES: usize = 256;
-
 /// Debian and Alpine, Fedora and RHEL, SUSE, Alpine's and others' old place.
 #[cfg(not(any(windows, target_os = "macos")))]
 const BUNDLES: [&str; 5] = [
@@ -197,7 +176,9 @@ const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rustls::pki_types::UnixTime;
+
+    use super::{super::chain, *};
 
     fn listed(environment: &TlsEnvironment) -> HashSet<Arc<[u8]>> {
         Trust::read(environment, &mut Vec::new()).listed
@@ -278,7 +259,7 @@ mod tests {
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_hours(500_000));
         Certificate::parse(der).is_some_and(|certificate| {
             let end_entity = CertificateDer::from(der);
-            trust.verify(&end_entity, &certificate, &[], algorithms, now).is_ok()
+            chain::verify(trust, &end_entity, &certificate, &[], algorithms, now).is_ok()
         })
     }
 

@@ -10,7 +10,7 @@ use rustls::{
 
 use super::{
     certificate::{Certificate, check_signature, is_short_rsa},
-    host,
+    chain, host,
     trust::Trust,
     verdict::{self, Verdict},
 };
@@ -35,7 +35,8 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         if let Some(trust) = &self.trust {
             let certificate = Certificate::parse(end_entity).ok_or(verdict::MALFORMED)?;
-            trust.verify(end_entity, &certificate, intermediates, self.algorithms.all, now)?;
+            let algorithms = self.algorithms.all;
+            chain::verify(trust, end_entity, &certificate, intermediates, algorithms, now)?;
             host::check(&certificate, server_name)?;
         }
         Ok(ServerCertVerified::assertion())
