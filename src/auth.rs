@@ -82,8 +82,8 @@ impl Auth {
         match self {
             Self::None => None,
             Self::SharedSecret(strategy) => Some(strategy.header()),
-            Self::SignedJwt(strategy) => strategy.peek(now).map(bearer),
-            Self::ClientCredentials(strategy) => strategy.peek(now, verifies).map(bearer),
+            Self::SignedJwt(strategy) => strategy.peek(now).map(authorization),
+            Self::ClientCredentials(strategy) => strategy.peek(now, verifies).map(authorization),
         }
     }
 
@@ -107,18 +107,18 @@ impl Auth {
             Self::None | Self::SharedSecret(_) => Box::pin(ready(Ok(Vec::new()))),
             Self::SignedJwt(strategy) => {
                 let signed = strategy.sign(now, &io.signing);
-                Box::pin(async { Ok(vec![bearer(signed.await?)]) })
+                Box::pin(async { Ok(vec![authorization(signed.await?)]) })
             }
             Self::ClientCredentials(strategy) => {
                 let token = strategy.token(now, &io.http);
-                Box::pin(async { Ok(vec![bearer(token.await?)]) })
+                Box::pin(async { Ok(vec![authorization(token.await?)]) })
             }
         }
     }
 }
 
 /// `Authorization: Bearer …` (RFC 6750 §2.1).
-fn bearer(value: Secret) -> HeaderLine {
+fn authorization(value: Secret) -> HeaderLine {
     HeaderLine { name: "Authorization".to_owned(), value }
 }
 

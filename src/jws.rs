@@ -18,7 +18,7 @@ use aws_lc_rs::{
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 
 pub use self::{
-    key_error::{Found, KeyError, Needed},
+    key_error::{KeyError, Material, Needed},
     rejection::Rejection,
 };
 use crate::{error::ArgumentError, json, now::Now, secret::Secret};

@@ -65,7 +65,7 @@ struct Load<E> {
 type LoadResult<E> = Option<Result<AccessToken, Arc<E>>>;
 
 /// What a caller finds.
-pub enum Found<E> {
+pub enum Cached<E> {
     /// A token that may be used.
     Fresh(AccessToken),
     /// A load under way.
@@ -103,21 +103,21 @@ impl<E> TokenCache<E> {
 
     /// What there is for a caller; begins a load where there is nothing.
     #[must_use]
-    pub fn find(&self, now: Now) -> Found<E> {
+    pub fn find(&self, now: Now) -> Cached<E> {
         let mut state = self.state();
         fault_injection::point("token cache");
         if let Some(token) = state.token.as_ref().filter(|token| token.is_fresh(now)) {
-            return Found::Fresh(token.clone());
+            return Cached::Fresh(token.clone());
         }
         if let Some(load) = &state.load {
-            return Found::UnderWay(Waiter(load.result.clone()));
+            return Cached::UnderWay(Waiter(load.result.clone()));
         }
         let (sender, receiver) = watch::channel(None);
         state.last_id += 1;
         let id = state.last_id;
         state.load = Some(Load { id, result: receiver.clone() });
         let ticket = Ticket { cache: self.clone(), id, result: sender };
-        Found::Missing(ticket, Waiter(receiver))
+        Cached::Missing(ticket, Waiter(receiver))
     }
 
     fn state(&self) -> MutexGuard<'_, State<E>> {
@@ -215,16 +215,16 @@ mod tests {
     #[track_caller]
     fn missing(cache: &Cache, now: Now) -> (Ticket<&'static str>, Waiter<&'static str>) {
         match cache.find(now) {
-            Found::Missing(ticket, waiter) => (ticket, waiter),
-            Found::Fresh(_) | Found::UnderWay(_) => panic!("there is a token or a load"),
+            Cached::Missing(ticket, waiter) => (ticket, waiter),
+            Cached::Fresh(_) | Cached::UnderWay(_) => panic!("there is a token or a load"),
         }
     }
 
     #[track_caller]
     fn under_way(cache: &Cache, now: Now) -> Waiter<&'static str> {
         match cache.find(now) {
-            Found::UnderWay(waiter) => waiter,
-            Found::Fresh(_) | Found::Missing(..) => panic!("no load is under way"),
+            Cached::UnderWay(waiter) => waiter,
+            Cached::Fresh(_) | Cached::Missing(..) => panic!("no load is under way"),
         }
     }
 
@@ -334,7 +334,7 @@ mod tests {
         let (cache, now) = (Cache::default(), begun());
         let (ticket, first) = missing(&cache, now);
         ticket.finish(Ok(token(now, 3600.0)));
-        assert!(matches!(cache.find(now), Found::Fresh(_)));
+        assert!(matches!(cache.find(now), Cached::Fresh(_)));
         assert_eq!(text(first.wait().await), Ok("token".to_owned()));
     }
 
@@ -344,7 +344,7 @@ mod tests {
         let (ticket, first) = missing(&cache, now);
         ticket.finish(Ok(token(now, 10.0)));
         assert_eq!(text(first.wait().await), Ok("token".to_owned()));
-        assert!(matches!(cache.find(now), Found::Missing(..)));
+        assert!(matches!(cache.find(now), Cached::Missing(..)));
     }
 
     #[tokio::test]

@@ -42,7 +42,7 @@ pub fn validate_key0_token(
     config: &ValidatorConfig,
     now: Now,
 ) -> Result<String, PlainError> {
-    let token = bearer(auth_header).ok_or_else(|| plain(NO_TOKEN, NO_TOKEN_CODE))?;
+    let token = bearer_token(auth_header).ok_or_else(|| plain(NO_TOKEN, NO_TOKEN_CODE))?;
     let claims = config.key()?.verify(token, now).map_err(|rejection| {
         let message = match rejection {
             Rejection::Expired => "Token expired",
@@ -77,7 +77,8 @@ pub fn validate_token(
         cause,
     };
     let invalid = |cause| refuse(Code::InvalidRequest, "Invalid access token", Some(cause));
-    let token = bearer(auth_header).ok_or_else(|| refuse(Code::InvalidRequest, NO_TOKEN, None))?;
+    let token =
+        bearer_token(auth_header).ok_or_else(|| refuse(Code::InvalidRequest, NO_TOKEN, None))?;
     let key = VerifyingKey::hs256(secret).map_err(unusable_secret)?;
     key.verify(token, now).map_err(|rejection| match rejection {
         Rejection::Expired => {
@@ -102,7 +103,7 @@ fn plain(message: &str, code: &'static str) -> PlainError {
 }
 
 /// The token after exactly `Bearer ` (RFC 6750 §2.1).
-fn bearer(auth_header: Option<&str>) -> Option<&str> {
+fn bearer_token(auth_header: Option<&str>) -> Option<&str> {
     fault_injection::point("validate");
     auth_header?.strip_prefix("Bearer ").filter(|token| !token.is_empty())
 }

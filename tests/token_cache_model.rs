@@ -22,7 +22,7 @@ use std::{
 
 use key0_native::{
     now::Now,
-    token_cache::{AccessToken, Failed, Found, Ticket, TokenCache},
+    token_cache::{AccessToken, Cached, Failed, Ticket, TokenCache},
 };
 use proptest::prelude::*;
 
@@ -191,13 +191,13 @@ impl Pair {
         let peeked = self.cache.peek(now).map(|token| token.token().expose().to_owned());
         assert_eq!(peeked, self.model.fresh().map(|load| load.to_string()), "peek");
         let waiter = match self.cache.find(now) {
-            Found::Fresh(token) => {
+            Cached::Fresh(token) => {
                 let expected = self.model.fresh().map(|load| load.to_string());
                 assert_eq!(Some(token.token().expose().to_owned()), expected, "past its time");
                 return;
             }
-            Found::UnderWay(waiter) => waiter,
-            Found::Missing(ticket, waiter) => {
+            Cached::UnderWay(waiter) => waiter,
+            Cached::Missing(ticket, waiter) => {
                 assert!(self.model.under_way.is_none(), "two loads under way");
                 self.model.loads += 1;
                 self.model.under_way = Some((self.model.loads, self.model.wall, self.model.mono));
@@ -306,11 +306,11 @@ fn threads_that_race_share_one_load_at_a_time() {
         let race = || {
             barrier.wait();
             let (ticket, waiter) = match cache.find(now) {
-                Found::Fresh(token) => {
+                Cached::Fresh(token) => {
                     return (End::Token, Some(token.token().expose().to_owned()));
                 }
-                Found::UnderWay(waiter) => (None, waiter),
-                Found::Missing(ticket, waiter) => (Some(ticket), waiter),
+                Cached::UnderWay(waiter) => (None, waiter),
+                Cached::Missing(ticket, waiter) => (Some(ticket), waiter),
             };
             if let Some(ticket) = ticket {
                 let load = loads.fetch_add(1, Ordering::AcqRel);

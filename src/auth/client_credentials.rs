@@ -21,7 +21,7 @@ use crate::{
     now::Now,
     redact::{Excerpt, Redactor},
     secret::Secret,
-    token_cache::{AccessToken, Failed, Found, Ticket, TokenCache},
+    token_cache::{AccessToken, Cached, Failed, Ticket, TokenCache},
 };
 
 /// A client of an OAuth 2.0 server, and its token.
@@ -101,7 +101,7 @@ impl ClientCredentials {
     /// `Bearer …`, where a token is at hand, for a call that verifies servers or does not.
     #[must_use]
     pub fn peek(&self, now: Now, verifies: bool) -> Option<Secret> {
-        self.cache(verifies).peek(now).map(|token| bearer(&token))
+        self.cache(verifies).peek(now).map(|token| authorization(&token))
     }
 
     /// Why a call cannot even begin: the system has no thread or descriptor for it.
@@ -128,9 +128,9 @@ impl ClientCredentials {
         client: &Client,
     ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
         let found = match self.cache(client.environment().verifies()).find(now) {
-            Found::Fresh(token) => Ok(token),
-            Found::UnderWay(waiter) => Err(waiter),
-            Found::Missing(ticket, waiter) => {
+            Cached::Fresh(token) => Ok(token),
+            Cached::UnderWay(waiter) => Err(waiter),
+            Cached::Missing(ticket, waiter) => {
                 tokio::spawn(load(ticket, self.grant.clone(), now, client.clone()));
                 Err(waiter)
             }
@@ -141,7 +141,7 @@ impl ClientCredentials {
                 Err(waiter) => waiter.wait().await,
             };
             match waited {
-                Ok(token) => Ok(bearer(&token)),
+                Ok(token) => Ok(authorization(&token)),
                 Err(Failed::Load(failure)) => Err(failure.error()),
                 Err(Failed::Vanished) => Err(Failure::Vanished.error()),
             }
@@ -182,7 +182,7 @@ async fn load(ticket: Ticket<Failure>, grant: Arc<Grant>, now: Now, client: Clie
     }));
 }
 
-fn bearer(token: &AccessToken) -> Secret {
+fn authorization(token: &AccessToken) -> Secret {
     format!("Bearer {}", token.token().expose()).into()
 }
 

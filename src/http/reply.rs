@@ -188,7 +188,7 @@ fn text(body: &[u8]) -> String {
 
 /// In bytes.
 const LONGEST_DRAINED: u64 = 16 * 1024;
-/// What has been sent is here by then; what has not is not worth the wait.
+/// Long enough for bytes that are under way; for others it is not worth the wait.
 const LONGEST_DRAIN: Duration = Duration::from_millis(50);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Whom a call over TLS trusts, and Node's names for what fails there.
+//! TLS: which servers a call trusts, and Node's names for what fails there.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ mod trust;
 mod verdict;
 mod verifier;
 
-/// The variables that decide whom a call trusts, as the environment that made the call has them.
+/// The environment variables that choose trusted CAs, as the environment that made the call has them.
 /// An empty one counts as unset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TlsEnvironment {

@@ -13,7 +13,7 @@ pub enum KeyError {
     /// No value, or an empty one.
     Missing(Needed),
     /// A value that is not that key.
-    Unusable(Needed, Found),
+    Unusable(Needed, Material),
 }
 
 /// The keys of the two algorithms.
@@ -29,7 +29,7 @@ pub enum Needed {
 
 /// What stands where a key is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Material {
     /// A text that is no PEM.
     NoPem,
     /// A PEM in quotes, as an environment file may leave it.
@@ -105,25 +105,27 @@ impl Needed {
     }
 
     /// What is wrong, continuing a sentence that begins with the field.
-    fn problem(self, found: Found) -> String {
+    fn problem(self, found: Material) -> String {
         let need = match self {
             Self::Secret => "everyone may know it",
             Self::PrivateKey => "RS256 signs with an RSA private key",
             Self::PublicKey => "RS256 verifies with an RSA public key",
         };
         let (what, advice) = match found {
-            Found::NoPem => ("no PEM", need),
-            Found::Quotes => ("quotes around the PEM", "remove them"),
-            Found::Base64 => ("base64 of a PEM", "decode it first"),
-            Found::Damaged => ("damaged PEM", need),
-            Found::Encrypted => ("encrypted private key", "decrypt it first"),
-            Found::OpenSsh => ("OpenSSH private key", "convert it to PKCS#8 first"),
-            Found::Certificate => ("certificate", need),
-            Found::PublicKey => ("public key", need),
-            Found::PrivateKey => ("private key", need),
-            Found::Other => ("PEM of another kind", need),
-            Found::Algorithm(name) => return format!("is not usable: {name} key: RS256 needs RSA"),
-            Found::Bits(bits) => {
+            Material::NoPem => ("no PEM", need),
+            Material::Quotes => ("quotes around the PEM", "remove them"),
+            Material::Base64 => ("base64 of a PEM", "decode it first"),
+            Material::Damaged => ("damaged PEM", need),
+            Material::Encrypted => ("encrypted private key", "decrypt it first"),
+            Material::OpenSsh => ("OpenSSH private key", "convert it to PKCS#8 first"),
+            Material::Certificate => ("certificate", need),
+            Material::PublicKey => ("public key", need),
+            Material::PrivateKey => ("private key", need),
+            Material::Other => ("PEM of another kind", need),
+            Material::Algorithm(name) => {
+                return format!("is not usable: {name} key: RS256 needs RSA");
+            }
+            Material::Bits(bits) => {
                 return format!("is not usable: RSA key of {bits} bits: RS256 needs 2048 to 8192");
             }
         };

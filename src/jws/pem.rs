@@ -4,7 +4,7 @@
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use zeroize::Zeroizing;
 
-use super::key_error::Found;
+use super::key_error::Material;
 
 /// What stands between one BEGIN and its END.
 #[derive(Clone, Copy)]
@@ -17,22 +17,22 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The first section of `text` whose label ends with `kind`, else the first: a key may stand
     /// beside its certificate or its parameters.
-    pub fn find(text: &'a str, kind: &str) -> Result<Self, Found> {
+    pub fn find(text: &'a str, kind: &str) -> Result<Self, Material> {
         let Some((before, _)) = text.split_once(BEGIN) else {
             let text = text.trim_start_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c));
             return Err(if text.starts_with(BEGIN_IN_BASE64) {
-                Found::Base64
+                Material::Base64
             } else {
-                Found::NoPem
+                Material::NoPem
             });
         };
         if before.ends_with(QUOTES) {
-            return Err(Found::Quotes);
+            return Err(Material::Quotes);
         }
         sections(text)
             .find(|section| section.label.ends_with(kind))
             .or_else(|| sections(text).next())
-            .ok_or(Found::Damaged)
+            .ok_or(Material::Damaged)
     }
 
     /// True where a passphrase hides the body (RFC 1421 §4.6.1.1).
@@ -41,14 +41,14 @@ impl<'a> Section<'a> {
     }
 
     /// The body decoded, its line breaks in whatever form.
-    pub fn der(self) -> Result<Zeroizing<Vec<u8>>, Found> {
+    pub fn der(self) -> Result<Zeroizing<Vec<u8>>, Material> {
         let mut base64 = Zeroizing::new(String::with_capacity(self.body.len()));
         // The first part follows no backslash, but begins with a blank, or the M of all DER.
         for part in self.body.split('\\') {
             base64.extend(part.strip_prefix(['n', 'r']).unwrap_or(part).split_whitespace());
         }
         let der = BASE64_STANDARD_NO_PAD.decode(base64.trim_end_matches('='));
-        der.map(Zeroizing::new).map_err(|_| Found::Damaged)
+        der.map(Zeroizing::new).map_err(|_| Material::Damaged)
     }
 }
 

@@ -10,27 +10,27 @@ use zeroize::Zeroizing;
 
 use super::{
     der::{BIT_STRING, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, element},
-    key_error::Found,
+    key_error::Material,
 };
 use crate::json;
 
 /// The public key or certificate that `secret` is, or is an encoding of.
-pub(super) fn known_to_everyone(secret: &str) -> Option<Found> {
+pub(super) fn known_to_everyone(secret: &str) -> Option<Material> {
     in_text(secret).or_else(|| {
         let decoded = decoded(secret)?;
         in_bytes(&decoded).or_else(|| in_text(str::from_utf8(&decoded).ok()?))
     })
 }
 
-fn in_text(text: &str) -> Option<Found> {
+fn in_text(text: &str) -> Option<Material> {
     // Most secrets have no blank: they pay little.
     let words = has_any(text, |byte| byte.is_ascii_whitespace());
     let key = || is_jwk(text) || words && is_ssh(text);
-    words.then(|| armour(text)).flatten().or_else(|| key().then_some(Found::PublicKey))
+    words.then(|| armour(text)).flatten().or_else(|| key().then_some(Material::PublicKey))
 }
 
 /// The first label of PEM (RFC 7468 §2), or of what resembles it, that is no private key's.
-fn armour(text: &str) -> Option<Found> {
+fn armour(text: &str) -> Option<Material> {
     let b = text.bytes().enumerate().filter(|(_, byte)| byte | 0x20 == b'b');
     b.map(|(at, _)| at).find_map(|at| {
         let (begin, label) = text.get(at..)?.split_at_checked(BEGIN.len())?;
@@ -43,10 +43,10 @@ fn armour(text: &str) -> Option<Found> {
             word = words.next()?;
         }
         if begins_with(word, "CERTIFICATE") {
-            return Some(Found::Certificate);
+            return Some(Material::Certificate);
         }
         let is_key = word.eq_ignore_ascii_case("PUBLIC") && begins_with(words.next()?, "KEY");
-        is_key.then_some(Found::PublicKey)
+        is_key.then_some(Material::PublicKey)
     })
 }
 
@@ -99,10 +99,12 @@ fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     decoded.ok().map(Zeroizing::new)
 }
 
-fn in_bytes(bytes: &[u8]) -> Option<Found> {
+fn in_bytes(bytes: &[u8]) -> Option<Material> {
     let is_key = is_public_key(bytes).is_some() || is_ssh_key(bytes).is_some();
     let is_certificate = || is_certificate(bytes).is_some();
-    is_key.then_some(Found::PublicKey).or_else(|| is_certificate().then_some(Found::Certificate))
+    is_key
+        .then_some(Material::PublicKey)
+        .or_else(|| is_certificate().then_some(Material::Certificate))
 }
 
 /// `SubjectPublicKeyInfo` (RFC 5280 §4.1), or PKCS#1's two numbers (RFC 8017 §A.1.1).
@@ -224,7 +226,7 @@ mod tests {
     ];
 
     #[track_caller]
-    fn is(text: &str, found: Option<Found>) {
+    fn is(text: &str, found: Option<Material>) {
         assert_eq!(known_to_everyone(text), found, "{text}");
     }
 
@@ -232,8 +234,8 @@ mod tests {
     fn armour_is_found_in_every_spelling() {
         let x509 = CERTIFICATE.replace("CERTIFICATE", "X509 CERTIFICATE");
         let trusted = CERTIFICATE.replace("CERTIFICATE", "TRUSTED CERTIFICATE");
-        let certificates = [CERTIFICATE, &x509, &trusted].map(|pem| (pem, Found::Certificate));
-        let keys = PUBLIC_KEYS.map(|pem| (pem, Found::PublicKey));
+        let certificates = [CERTIFICATE, &x509, &trusted].map(|pem| (pem, Material::Certificate));
+        let keys = PUBLIC_KEYS.map(|pem| (pem, Material::PublicKey));
         for (pem, found) in keys.into_iter().chain(certificates) {
             for text in spellings(pem) {
                 is(&text, Some(found));
@@ -242,13 +244,13 @@ mod tests {
                 }
             }
         }
-        is("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA", Some(Found::PublicKey));
+        is("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA", Some(Material::PublicKey));
     }
 
     #[test]
     fn der_is_found_in_base64() {
-        let keys = PUBLIC_KEYS.map(|pem| (pem, Found::PublicKey));
-        for (pem, found) in keys.into_iter().chain([(CERTIFICATE, Found::Certificate)]) {
+        let keys = PUBLIC_KEYS.map(|pem| (pem, Material::PublicKey));
+        for (pem, found) in keys.into_iter().chain([(CERTIFICATE, Material::Certificate)]) {
             for text in encodings(&der(pem)) {
                 is(&text, Some(found));
             }
@@ -261,11 +263,11 @@ mod tests {
         let ec = r#"{ "crv":"P-256", "x":"MKBC", "y":"4Etl", "\u006bty":"EC" }"#;
         let okp = r#"{"kty":"OKP","crv":"Ed25519","x":"11qY"}"#;
         for key in [rsa, ec, okp] {
-            is(key, Some(Found::PublicKey));
-            is(&format!("\n {{\"keys\": [{key}, {rsa}]}}"), Some(Found::PublicKey));
+            is(key, Some(Material::PublicKey));
+            is(&format!("\n {{\"keys\": [{key}, {rsa}]}}"), Some(Material::PublicKey));
             let long = key.replacen('{', r#"{"kid":"one that makes it long enough","#, 1);
             for text in encodings(long.as_bytes()) {
-                is(&text, Some(Found::PublicKey));
+                is(&text, Some(Material::PublicKey));
             }
         }
     }
@@ -275,11 +277,11 @@ mod tests {
         let key = "AAAAC3NzaC1lZDI1NTE5AAAAIJ1nDEIcTkjBnNnGHxYNYx5UkZnFAtkOVYoPyc8FzvJ6";
         for kind in ["ssh-rsa", "ssh-ed25519", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com"]
         {
-            is(&format!("{kind} {key} me@here"), Some(Found::PublicKey));
-            is(&format!("no-pty,command=\"x y\"\t{kind}\t{key}\n"), Some(Found::PublicKey));
-            is(&format!("# mine\nhost,10.0.0.1 {kind} {key}\n"), Some(Found::PublicKey));
+            is(&format!("{kind} {key} me@here"), Some(Material::PublicKey));
+            is(&format!("no-pty,command=\"x y\"\t{kind}\t{key}\n"), Some(Material::PublicKey));
+            is(&format!("# mine\nhost,10.0.0.1 {kind} {key}\n"), Some(Material::PublicKey));
         }
-        is(key, Some(Found::PublicKey));
+        is(key, Some(Material::PublicKey));
     }
 
     #[test]

@@ -8,52 +8,54 @@ use aws_lc_rs::{
 
 use super::{
     der::{BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, element},
-    key_error::Found,
+    key_error::Material,
     pem::Section,
 };
 
 /// A private key, in PKCS#8 or PKCS#1.
-pub(super) fn private_key(pem: &str) -> Result<KeyPair, Found> {
+pub(super) fn private_key(pem: &str) -> Result<KeyPair, Material> {
     let section = Section::find(pem, "PRIVATE KEY")?;
     match section.label {
-        "RSA PRIVATE KEY" if section.is_encrypted() => Err(Found::Encrypted),
-        "ENCRYPTED PRIVATE KEY" => Err(Found::Encrypted),
-        "OPENSSH PRIVATE KEY" => Err(Found::OpenSsh),
-        "PRIVATE KEY" => KeyPair::from_der(usable(unwrap(&section.der()?)?)?).map_err(damaged),
-        "RSA PRIVATE KEY" => KeyPair::from_der(usable(&section.der()?)?).map_err(damaged),
+        "RSA PRIVATE KEY" if section.is_encrypted() => Err(Material::Encrypted),
+        "ENCRYPTED PRIVATE KEY" => Err(Material::Encrypted),
+        "OPENSSH PRIVATE KEY" => Err(Material::OpenSsh),
+        "PRIVATE KEY" => {
+            KeyPair::from_der(of_a_fit_length(key_inside(&section.der()?)?)?).map_err(damaged)
+        }
+        "RSA PRIVATE KEY" => KeyPair::from_der(of_a_fit_length(&section.der()?)?).map_err(damaged),
         other => Err(named(other)),
     }
 }
 
 /// A public key, as `SubjectPublicKeyInfo` or in PKCS#1.
-pub(super) fn public_key(pem: &str) -> Result<ParsedPublicKey, Found> {
+pub(super) fn public_key(pem: &str) -> Result<ParsedPublicKey, Material> {
     let parse = |der| ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).map_err(damaged);
     let section = Section::find(pem, "PUBLIC KEY")?;
     match section.label {
-        "PUBLIC KEY" => parse(usable(unwrap(&section.der()?)?)?),
-        "RSA PUBLIC KEY" => parse(usable(&section.der()?)?),
+        "PUBLIC KEY" => parse(of_a_fit_length(key_inside(&section.der()?)?)?),
+        "RSA PUBLIC KEY" => parse(of_a_fit_length(&section.der()?)?),
         other => Err(named(other)),
     }
 }
 
 /// What a label names that is not read here.
-fn named(label: &str) -> Found {
+fn named(label: &str) -> Material {
     match label {
-        "EC PRIVATE KEY" | "EC PARAMETERS" => Found::Algorithm("EC"),
-        "DSA PRIVATE KEY" => Found::Algorithm("DSA"),
-        _ if label.ends_with("CERTIFICATE") => Found::Certificate,
-        _ if label.ends_with("PUBLIC KEY") => Found::PublicKey,
-        _ if label.ends_with("PRIVATE KEY") => Found::PrivateKey,
-        _ => Found::Other,
+        "EC PRIVATE KEY" | "EC PARAMETERS" => Material::Algorithm("EC"),
+        "DSA PRIVATE KEY" => Material::Algorithm("DSA"),
+        _ if label.ends_with("CERTIFICATE") => Material::Certificate,
+        _ if label.ends_with("PUBLIC KEY") => Material::PublicKey,
+        _ if label.ends_with("PRIVATE KEY") => Material::PrivateKey,
+        _ => Material::Other,
     }
 }
 
-fn damaged(_: KeyRejected) -> Found {
-    Found::Damaged
+fn damaged(_: KeyRejected) -> Material {
+    Material::Damaged
 }
 
 /// The RSA key inside a `PrivateKeyInfo` (RFC 5208 §5) or `SubjectPublicKeyInfo` (RFC 5280 §4.1).
-fn unwrap(der: &[u8]) -> Result<&[u8], Found> {
+fn key_inside(der: &[u8]) -> Result<&[u8], Material> {
     let read = || {
         let (info, _) = element(SEQUENCE, der)?;
         let (algorithm, key) = element(SEQUENCE, after_version(info))?;
@@ -62,17 +64,17 @@ fn unwrap(der: &[u8]) -> Result<&[u8], Found> {
         let bits = || element(BIT_STRING, key)?.0.get(1..);
         Some((oid, element(OCTET_STRING, key).map(|(key, _)| key).or_else(bits)?))
     };
-    let (oid, key) = read().ok_or(Found::Damaged)?;
+    let (oid, key) = read().ok_or(Material::Damaged)?;
     if oid == RSA_ENCRYPTION {
         return Ok(key);
     }
     let name = OTHERS.iter().find(|(known, _)| *known == oid).map(|(_, name)| name);
-    Err(name.map_or(Found::Other, |name| Found::Algorithm(name)))
+    Err(name.map_or(Material::Other, |name| Material::Algorithm(name)))
 }
 
 /// `der`, an RSA key (RFC 8017 §A.1), where its length is one for RS256: RFC 7518 §3.3 says the
 /// least, AWS-LC the most.
-fn usable(der: &[u8]) -> Result<&[u8], Found> {
+fn of_a_fit_length(der: &[u8]) -> Result<&[u8], Material> {
     let read = || {
         let (numbers, _) = element(SEQUENCE, der)?;
         let (modulus, _) = element(INTEGER, after_version(numbers))?;
@@ -80,9 +82,9 @@ fn usable(der: &[u8]) -> Result<&[u8], Found> {
         let first = modulus.get(zeros)?;
         Some(8 * (modulus.len() - zeros) - first.leading_zeros() as usize)
     };
-    match read().ok_or(Found::Damaged)? {
+    match read().ok_or(Material::Damaged)? {
         2048..=8192 => Ok(der),
-        bits => Err(Found::Bits(bits)),
+        bits => Err(Material::Bits(bits)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whom a call trusts: Mozilla's roots, the system's, and what variables name.
+//! The CAs that a call trusts: Mozilla's, the system's, and those that variables name.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,7 +16,7 @@ use super::{
     pem::{self, Entry},
 };
 
-/// Whom a call trusts.
+/// The CAs that a call trusts, and servers' certificates that are listed themselves.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
     /// Who may vouch for others, if their extensions say so.
