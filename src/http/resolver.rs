@@ -187,9 +187,10 @@ impl Resolver {
     ) -> io::Result<()> {
         let names = self.names.clone();
         let run = move || {
+            // Until all is said.
+            let _held = thread;
             let result =
                 catch_unwind(AssertUnwindSafe(look_up)).unwrap_or(Err(LookupFailed::lost()));
-            drop(thread);
             let mut names = lock(&names);
             if result.is_ok() {
                 names.remember(&name);
@@ -446,8 +447,12 @@ mod tests {
         let (next, look_up) = scripted(1);
         let later = calls(&resolver, 2, &look_up);
         joined(&resolver, 2).await;
+        let free = resolver.threads.free();
         drop(ends);
-        thread::sleep(Duration::from_millis(20));
+        // The callers' own thread waits, so that they see what is left in the end.
+        while resolver.threads.free() < free + 3 {
+            thread::yield_now();
+        }
         next[0].send(Some(3)).unwrap();
         for call in later {
             assert_eq!(call.await.unwrap(), Ok(address(3)));
@@ -496,10 +501,12 @@ mod tests {
         tokio::time::resume();
         let [new] = calls(&resolver, 1, &look_up).try_into().unwrap();
         joined(&resolver, 2).await;
-        // The callers' own thread sleeps: they see the last word alone.
-        for number in [2, 1] {
+        // The callers' own thread waits: they see the last word alone.
+        for (number, ended) in [(2, 1), (1, 2)] {
             ends[number].send(None).unwrap();
-            thread::sleep(Duration::from_millis(20));
+            while lock(&resolver.names).under_way["name"].ended < ended {
+                thread::yield_now();
+            }
         }
         assert_eq!(new.await.unwrap(), unknown());
         assert_eq!(old.await.unwrap(), unknown());
