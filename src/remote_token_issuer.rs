@@ -284,7 +284,8 @@ impl<'a> Issue<'a> {
             reply.described(origin, &redactor())
         };
         if !reply.is_success() {
-            let body = redactor().excerpt(&reply.text, reply.broken.is_some());
+            // A coded body may lack its end and be taken as far as it goes.
+            let body = redactor().excerpt(&reply.text, true);
             return Err(Failure::Backend { answer: described(), body });
         }
         if let Some(fault) = &reply.broken {

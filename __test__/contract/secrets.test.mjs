@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
+import { constants, gzipSync } from "node:zlib";
 import {
   AccessTokenIssuer,
   createRemoteTokenIssuer,
@@ -19,7 +20,7 @@ import { rejection } from "../support/errors.mjs";
 import { RSA, RSA_PUBLIC } from "../support/keys.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { runScript } from "../support/process.mjs";
-import { closedPort, httpServer, rawServer, reply } from "../support/server.mjs";
+import { answer, closedPort, httpServer, rawServer, reply } from "../support/server.mjs";
 import { CLAIMS, hs256 } from "../support/tokens.mjs";
 
 /** The secret, as long as an issuer of tokens asks for: any part of it that holds `WORD` counts. */
@@ -172,6 +173,8 @@ describe("a timeout does not show a secret", () => {
   }
 });
 
+const GZIP = "Content-Encoding: gzip";
+
 /** A key that a backend knows from one place and tells in another way. */
 const KEY = `${WORD}7h3Zr4mNw9xT2kQ7`;
 
@@ -195,6 +198,15 @@ describe("what a peer makes of a part of a secret is not shown", () => {
       hides(shown(error), [KEY.toUpperCase()]);
     });
   }
+
+  it("where a coded answer ends inside it", async (t) => {
+    // Whole pieces, and no end: it is taken for as far as it goes.
+    const endless = { finishFlush: constants.Z_SYNC_FLUSH };
+    const body = gzipSync(`invalid token ${KEY.slice(0, 12)}`, endless);
+    const { url } = await rawServer(t, answer(body, { status: "401 x", headers: [GZIP] }));
+    const error = await rejection(createRemoteTokenIssuer({ url, secret: KEY })(PAYMENT));
+    assert.equal(error.cause.body, "invalid token [redacted]");
+  });
 
   it("in a cookie (D11)", async (t) => {
     const { url } = await refusing(t, `no session ${KEY}`);

@@ -203,7 +203,7 @@ impl TokenRequest {
     fn read(&self, reply: &Reply) -> Result<AccessToken, Failure> {
         let hint = self.grant.ends_in_line_break;
         if !reply.is_success() {
-            let body = self.redactor(reply).excerpt(&reply.text, reply.broken.is_some());
+            let body = self.redactor(reply).excerpt(&reply.text, true);
             let hint = hint.filter(|_| (400..500).contains(&reply.status));
             let refusal = Box::new(self.refusal(reply));
             return Err(Failure::Refused { refusal, body, hint });
