@@ -10,6 +10,7 @@ use super::{
     forge::{
         Draft, Key, alt_names, authority, constraints, extension, host_name, name, tlv, verify,
     },
+    general_name::ADDRESS,
     reason,
 };
 
@@ -42,6 +43,7 @@ fn of_ca(extensions: &[Vec<u8>]) -> Result<(), &'static str> {
     said(&[authority()], extensions, &server(&[]), "a.example.com")
 }
 
+const OTHER_NAME: &str = "Hostname/IP does not match certificate's altnames";
 const UNREADABLE: Result<(), &str> = Err("the certificate cannot be read");
 
 #[test]
@@ -164,10 +166,40 @@ fn a_host_is_excluded_with_a_dot_at_its_end_and_behind_a_wildcard_too() {
 #[test]
 fn a_host_that_is_called_like_an_alias_is_not_the_one_behind_it() {
     let host = "612e6578616d706c652e636f6d.host.invalid";
-    let other_name = "Hostname/IP does not match certificate's altnames";
-    assert_eq!(said(&[authority()], &[authority()], &server(&[]), host), Err(other_name));
+    assert_eq!(said(&[authority()], &[authority()], &server(&[]), host), Err(OTHER_NAME));
     let leaf = Draft::new("", "between", &[alt_names(&[host_name(host)])]);
     assert_eq!(said(&[authority()], &[authority()], &leaf, host), Ok(()));
+}
+
+#[test]
+fn a_name_is_the_hosts_byte_for_byte_and_of_its_kind() {
+    let mapped = [&[0; 10][..], &[0xff, 0xff, 127, 0, 0, 1]].concat();
+    let address = |bytes: &[u8]| tlv(ADDRESS, &[bytes]);
+    for (host, name) in [
+        ("127.0.0.1", host_name("127.0.0.1")),
+        ("127.0.0.1", address(b"127.0.0.1")),
+        ("127.0.0.1", address(&mapped)),
+        ("127.0.0.1", address(&[127, 0, 0, 1, 255, 255, 255, 255])),
+        ("[::ffff:127.0.0.1]", address(&[127, 0, 0, 1])),
+        ("[::1]", host_name("::1")),
+        ("a.example.com", host_name("a.example.com\0")),
+        ("a.example.com", host_name("a.example.com\0.evil.example")),
+        ("a.example.com", host_name(" a.example.com")),
+        ("a.example.com", host_name("a.example.com ")),
+        ("a.example.com", host_name("a.example.com, DNS:b.example.com")),
+        ("a.example.com", host_name(".example.com")),
+        ("a.example.com", host_name("*")),
+        ("a.example.com", host_name("*.*.com")),
+        ("a.example.com", host_name("*.com")),
+        ("a.example.com", tlv(field(1), &[b"a.example.com"])),
+        ("a.example.com", tlv(field(6), &[b"https://a.example.com"])),
+        ("a.example.com", tlv(fields(4), &[&self::name("a.example.com")])),
+    ] {
+        // Its common name, which is not read.
+        let leaf = Draft::new(host, "between", &[alt_names(&[name])]);
+        let said = said(&[authority()], &[authority()], &leaf, host);
+        assert_eq!(said, Err(OTHER_NAME), "{host} {leaf:02x?}");
+    }
 }
 
 #[test]
