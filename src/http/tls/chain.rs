@@ -24,6 +24,9 @@ pub(super) struct Search<'a> {
     pub sent: &'a [Certificate<'a>],
     /// How many signatures may still be looked at.
     pub signatures: usize,
+    /// How many names may still be compared with constraints, on all ways together: whoever has a
+    /// server's certificate may show a hundred that lead to its root.
+    pub comparisons: usize,
 }
 
 impl Search<'_> {
@@ -41,7 +44,7 @@ impl Search<'_> {
         for root in self.trust.issuers(last, self.now) {
             if self.signed(last, &root) {
                 let chain: Vec<_> = chain.iter().copied().chain([&root]).collect();
-                if judge(&chain, true, self.now, |_, _| Ok(())).is_ok() {
+                if judge(&chain, true, self.now, &mut self.comparisons, |_, _| Ok(())).is_ok() {
                     return true;
                 }
             }
@@ -89,7 +92,9 @@ impl Search<'_> {
         let signature = |certificate: &Certificate<'_>, issuer: &Certificate<'_>| {
             certificate.check_signature(issuer, self.algorithms)
         };
-        judge(&chain, root.is_some(), self.now, signature).err().unwrap_or(verdict::TOO_MANY)
+        let mut comparisons = COMPARISONS;
+        let judged = judge(&chain, root.is_some(), self.now, &mut comparisons, signature);
+        judged.err().unwrap_or(verdict::TOO_MANY)
     }
 }
 
@@ -110,6 +115,7 @@ pub(super) fn judge(
     chain: &[&Certificate<'_>],
     trusted: bool,
     now: i64,
+    comparisons: &mut usize,
     signature: impl Fn(&Certificate<'_>, &Certificate<'_>) -> Result<(), Verdict>,
 ) -> Result<(), Verdict> {
     let Some((last, below)) = chain.split_last() else {
@@ -174,14 +180,13 @@ pub(super) fn judge(
     }
 
     // `check_name_constraints`
-    let mut comparisons = COMPARISONS;
     for (depth, certificate) in chain.iter().enumerate().rev() {
         if depth > 0 && certificate.is_self_issued() {
             continue;
         }
         for above in &chain[depth + 1..] {
             if let Some(constraints) = &above.extensions.name_constraints
-                && let Err(fault) = constraints::check(certificate, constraints, &mut comparisons)
+                && let Err(fault) = constraints::check(certificate, constraints, comparisons)
             {
                 refuse(fault);
             }
@@ -221,8 +226,8 @@ fn suits(certificate: &Certificate<'_>, issuer: bool) -> bool {
 
 /// OpenSSL's.
 const DEPTH: usize = 100;
-/// OpenSSL's `NAME_CHECK_MAX`, there for two certificates, here for a chain.
-const COMPARISONS: usize = 1 << 20;
+/// OpenSSL's `NAME_CHECK_MAX`, there for two certificates, here for all.
+pub(super) const COMPARISONS: usize = 1 << 20;
 const DIGITAL_SIGNATURE: u8 = 0x80;
 const KEY_ENCIPHERMENT: u8 = 0x20;
 const KEY_AGREEMENT: u8 = 0x08;

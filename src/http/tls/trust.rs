@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnc
 use super::{
     TlsEnvironment,
     certificate::Certificate,
-    chain::{Search, judge},
+    chain::{COMPARISONS, Search, judge},
     name::Name,
     pem::{self, Entry},
     verdict::Verdict,
@@ -80,10 +80,11 @@ impl Trust {
     ) -> Result<(), Verdict> {
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         if self.listed.contains(end_entity.as_ref()) {
-            return judge(&[certificate], true, now, |_, _| Ok(()));
+            return judge(&[certificate], true, now, &mut 0, |_, _| Ok(()));
         }
         let sent: Vec<_> = sent.iter().filter_map(|der| Certificate::parse(der)).collect();
-        Search { trust: self, algorithms, now, sent: &sent, signatures: SIGNATURES }
+        let (signatures, comparisons) = (SIGNATURES, COMPARISONS);
+        Search { trust: self, algorithms, now, sent: &sent, signatures, comparisons }
             .run(certificate)
     }
 
