@@ -26,10 +26,11 @@ pub(super) fn verify(
 ) -> Result<(), Verdict> {
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     if trust.lists(end_entity) {
-        return judge(&[certificate], true, now, |_, _| Ok(()));
+        return judge(&[certificate], true, now, &mut 0, |_, _| Ok(()));
     }
     let sent: Vec<_> = sent.iter().filter_map(|der| Certificate::parse(der)).collect();
-    Search { trust, algorithms, now, sent: &sent, signatures: SIGNATURES }.run(certificate)
+    let (signatures, comparisons) = (SIGNATURES, COMPARISONS);
+    Search { trust, algorithms, now, sent: &sent, signatures, comparisons }.run(certificate)
 }
 
 /// What a server shows, for its way to be sought.
@@ -42,6 +43,9 @@ pub(super) struct Search<'a> {
     pub sent: &'a [Certificate<'a>],
     /// How many signatures may still be looked at.
     pub signatures: usize,
+    /// How many names may still be compared with constraints, on all ways together: whoever has a
+    /// server's certificate may show a hundred that lead to its root.
+    pub comparisons: usize,
 }
 
 impl Search<'_> {
@@ -59,14 +63,15 @@ impl Search<'_> {
         for root in self.trust.issuers(last, self.now) {
             if self.signed(last, &root) {
                 let chain: Vec<_> = chain.iter().copied().chain([&root]).collect();
-                if judge(&chain, true, self.now, |_, _| Ok(())).is_ok() {
+                if judge(&chain, true, self.now, &mut self.comparisons, |_, _| Ok(())).is_ok() {
                     return true;
                 }
             }
         }
         for issuer in issuers(last, self.sent, self.now) {
             let known = chain.iter().any(|it| std::ptr::eq(*it, issuer));
-            if !known && self.signed(last, issuer) {
+            // No way through it holds, and whoever has its key may show any number of them.
+            if !known && is_authority(issuer, false) && self.signed(last, issuer) {
                 let chain: Vec<_> = chain.iter().copied().chain([issuer]).collect();
                 if self.leads_up(&chain) {
                     return true;
@@ -107,7 +112,9 @@ impl Search<'_> {
         let signature = |certificate: &Certificate<'_>, issuer: &Certificate<'_>| {
             certificate.check_signature(issuer, self.algorithms)
         };
-        judge(&chain, root.is_some(), self.now, signature).err().unwrap_or(verdict::TOO_MANY)
+        let mut comparisons = COMPARISONS;
+        let judged = judge(&chain, root.is_some(), self.now, &mut comparisons, signature);
+        judged.err().unwrap_or(verdict::TOO_MANY)
     }
 }
 
@@ -128,6 +135,7 @@ pub(super) fn judge(
     chain: &[&Certificate<'_>],
     trusted: bool,
     now: i64,
+    comparisons: &mut usize,
     signature: impl Fn(&Certificate<'_>, &Certificate<'_>) -> Result<(), Verdict>,
 ) -> Result<(), Verdict> {
     let Some((last, below)) = chain.split_last() else {
@@ -192,14 +200,13 @@ pub(super) fn judge(
     }
 
     // `check_name_constraints`
-    let mut comparisons = COMPARISONS;
     for (depth, certificate) in chain.iter().enumerate().rev() {
         if depth > 0 && certificate.is_self_issued() {
             continue;
         }
         for above in &chain[depth + 1..] {
             if let Some(constraints) = &above.extensions.name_constraints
-                && let Err(fault) = constraints::check(certificate, constraints, &mut comparisons)
+                && let Err(fault) = constraints::check(certificate, constraints, comparisons)
             {
                 refuse(fault);
             }
@@ -239,7 +246,7 @@ fn suits(certificate: &Certificate<'_>, issuer: bool) -> bool {
 
 /// OpenSSL's.
 const DEPTH: usize = 100;
-/// OpenSSL's `NAME_CHECK_MAX`, there for two certificates, here for a chain.
+/// OpenSSL's `NAME_CHECK_MAX`, there for two certificates, here for all.
 const COMPARISONS: usize = 1 << 20;
 /// How many signatures are verified for one server at most, whatever it sends: some hundredths of a
 /// second, with P-521, which costs most, a third of one. A chain of ten certificates needs nine, and

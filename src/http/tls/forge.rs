@@ -57,7 +57,7 @@ impl Key {
 }
 
 /// What a certificate says, each part as it stands there.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub version: Vec<u8>,
     pub issuer: Vec<u8>,

@@ -10,6 +10,7 @@ use super::{
     forge::{
         Draft, Key, alt_names, authority, constraints, extension, host_name, name, tlv, verify,
     },
+    general_name::ADDRESS,
     reason,
 };
 
@@ -42,6 +43,7 @@ fn of_ca(extensions: &[Vec<u8>]) -> Result<(), &'static str> {
     said(&[authority()], extensions, &server(&[]), "a.example.com")
 }
 
+const OTHER_NAME: &str = "Hostname/IP does not match certificate's altnames";
 const UNREADABLE: Result<(), &str> = Err("the certificate cannot be read");
 
 #[test]
@@ -164,10 +166,40 @@ fn a_host_is_excluded_with_a_dot_at_its_end_and_behind_a_wildcard_too() {
 #[test]
 fn a_host_that_is_called_like_an_alias_is_not_the_one_behind_it() {
     let host = "612e6578616d706c652e636f6d.host.invalid";
-    let other_name = "Hostname/IP does not match certificate's altnames";
-    assert_eq!(said(&[authority()], &[authority()], &server(&[]), host), Err(other_name));
+    assert_eq!(said(&[authority()], &[authority()], &server(&[]), host), Err(OTHER_NAME));
     let leaf = Draft::new("", "between", &[alt_names(&[host_name(host)])]);
     assert_eq!(said(&[authority()], &[authority()], &leaf, host), Ok(()));
+}
+
+#[test]
+fn a_name_is_the_hosts_byte_for_byte_and_of_its_kind() {
+    let mapped = [&[0; 10][..], &[0xff, 0xff, 127, 0, 0, 1]].concat();
+    let address = |bytes: &[u8]| tlv(ADDRESS, &[bytes]);
+    for (host, name) in [
+        ("127.0.0.1", host_name("127.0.0.1")),
+        ("127.0.0.1", address(b"127.0.0.1")),
+        ("127.0.0.1", address(&mapped)),
+        ("127.0.0.1", address(&[127, 0, 0, 1, 255, 255, 255, 255])),
+        ("[::ffff:127.0.0.1]", address(&[127, 0, 0, 1])),
+        ("[::1]", host_name("::1")),
+        ("a.example.com", host_name("a.example.com\0")),
+        ("a.example.com", host_name("a.example.com\0.evil.example")),
+        ("a.example.com", host_name(" a.example.com")),
+        ("a.example.com", host_name("a.example.com ")),
+        ("a.example.com", host_name("a.example.com, DNS:b.example.com")),
+        ("a.example.com", host_name(".example.com")),
+        ("a.example.com", host_name("*")),
+        ("a.example.com", host_name("*.*.com")),
+        ("a.example.com", host_name("*.com")),
+        ("a.example.com", tlv(field(1), &[b"a.example.com"])),
+        ("a.example.com", tlv(field(6), &[b"https://a.example.com"])),
+        ("a.example.com", tlv(fields(4), &[&self::name("a.example.com")])),
+    ] {
+        // Its common name, which is not read.
+        let leaf = Draft::new(host, "between", &[alt_names(&[name])]);
+        let said = said(&[authority()], &[authority()], &leaf, host);
+        assert_eq!(said, Err(OTHER_NAME), "{host} {leaf:02x?}");
+    }
 }
 
 #[test]
@@ -225,6 +257,28 @@ fn a_certificate_of_many_names_and_one_of_many_constraints_are_looked_through_so
             let took = start.elapsed();
             assert!(took < Duration::from_secs(5), "{took:?}");
         }
+    }
+}
+
+// Whoever has a server's certificate, or a CA's with constraints, may sign what he likes with its
+// key, and each of the ways up through that leads to the root.
+#[test]
+fn many_ways_with_many_names_and_constraints_are_looked_through_soon() {
+    let keys = [Key::new(), Key::new()];
+    let sign = |by: usize, draft: Draft| keys[by].sign(&draft.content(&keys[1]));
+    let root = keys[0].sign(&Draft::new("root", "root", &[authority()]).content(&keys[0]));
+    let mail = tlv(field(1), &[b"@"]);
+    let names = alt_names(&vec![mail.clone(); 2_000]);
+    let bases = constraints(&vec![mail.clone(); 500], &[]);
+    for own in [vec![], vec![authority(), constraints(&[], &[mail])]] {
+        let mut chain = vec![sign(1, Draft::new("", "own", std::slice::from_ref(&names)))];
+        chain.push(sign(0, Draft::new("own", "root", &own)));
+        for _ in 0..20 {
+            chain.push(sign(1, Draft::new("own", "own", &[authority(), bases.clone()])));
+        }
+        let start = Instant::now();
+        assert!(verify(std::slice::from_ref(&root), &chain, "a.example.com").is_err());
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     }
 }
 

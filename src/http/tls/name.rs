@@ -64,20 +64,22 @@ fn attribute(sequence: der::Value<'_>) -> Option<Vec<u8>> {
             (UTF8_STRING, folded(value.content))
         }
         // OpenSSL takes it for Latin-1.
-        T61_STRING => (UTF8_STRING, folded(text(value.content, 1).as_bytes())),
-        BMP_STRING => (UTF8_STRING, folded(text(value.content, 2).as_bytes())),
-        UNIVERSAL_STRING => (UTF8_STRING, folded(text(value.content, 4).as_bytes())),
+        T61_STRING => (UTF8_STRING, folded(text(value.content, 1)?.as_bytes())),
+        BMP_STRING => (UTF8_STRING, folded(text(value.content, 2)?.as_bytes())),
+        UNIVERSAL_STRING => (UTF8_STRING, folded(text(value.content, 4)?.as_bytes())),
         tag => (tag, value.content.to_vec()),
     };
     let length = u32::try_from(text.len()).ok()?.to_be_bytes();
     Some([kind.whole, &[tag], &length, &text].concat())
 }
 
-/// Characters of `width` bytes each.
-fn text(bytes: &[u8], width: usize) -> String {
+/// Characters of `width` bytes each; None where the last one is cut.
+fn text(bytes: &[u8], width: usize) -> Option<String> {
     let code = |bytes: &[u8]| bytes.iter().fold(0, |code: u32, &byte| code << 8 | u32::from(byte));
-    let characters = bytes.chunks(width).map(code);
-    characters.map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    let characters = bytes.chunks_exact(width);
+    let is_whole = characters.remainder().is_empty();
+    let known = |code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+    is_whole.then(|| characters.map(code).map(known).collect())
 }
 
 /// In lower case, with one blank for several and none at the ends.
@@ -111,6 +113,13 @@ mod tests {
         assert_eq!(name(T61_STRING, b"caf\xe9"), name(UTF8_STRING, "Café".as_bytes()));
         assert_ne!(name(UTF8_STRING, b"myca"), plain);
         assert_ne!(name(OID, b"my ca"), plain);
+    }
+
+    #[test]
+    fn a_name_with_a_cut_character_is_none() {
+        for (tag, text) in [(BMP_STRING, &b"\0M\0"[..]), (UNIVERSAL_STRING, b"M")] {
+            assert_eq!(Name::parse(&common_name(tag, text)), None);
+        }
     }
 
     #[test]

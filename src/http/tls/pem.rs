@@ -99,24 +99,25 @@ fn entry(base64: &[u8]) -> Entry {
         return Entry::Broken;
     };
     // What follows in a `TRUSTED CERTIFICATE`.
-    if reader.inside(SEQUENCE).is_some_and(excludes_servers) {
-        return Entry::NotForServers;
+    match reader.inside(SEQUENCE).map_or(Some(false), excludes_servers) {
+        Some(false) => Entry::Certificate(certificate.whole.to_vec()),
+        Some(true) => Entry::NotForServers,
+        None => Entry::Broken,
     }
-    Entry::Certificate(certificate.whole.to_vec())
 }
 
 /// OpenSSL's `X509_CERT_AUX`: the uses for which a certificate is trusted, where it names any, and
-/// those for which it is not.
-fn excludes_servers(mut settings: Reader<'_>) -> bool {
+/// those for which it is not. None where they cannot be read.
+fn excludes_servers(mut settings: Reader<'_>) -> Option<bool> {
     let mut names_servers = |tag| {
-        let mut uses = settings.inside(tag)?;
-        let mut found = false;
-        while let Some(one) = uses.content(OID) {
-            found |= one == SERVER_AUTH || one == ANY_USAGE;
-        }
-        Some(found)
+        let uses = settings.inside(tag).map(Reader::all);
+        uses.map(|uses| {
+            let uses = uses.filter(|uses| uses.iter().all(|one| one.tag == OID))?;
+            Some(uses.iter().any(|one| one.content == SERVER_AUTH || one.content == ANY_USAGE))
+        })
     };
-    names_servers(SEQUENCE) == Some(false) || names_servers(fields(0)) == Some(true)
+    let (trusted, rejected) = (names_servers(SEQUENCE), names_servers(fields(0)));
+    Some(!trusted.unwrap_or(Some(true))? || rejected.unwrap_or(Some(false))?)
 }
 
 /// 10,000 certificates.
@@ -129,3 +130,38 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{der::OCTET_STRING, forge::tlv},
+        *,
+    };
+
+    #[test]
+    fn what_its_own_settings_say_of_servers_holds_and_what_cannot_be_read_is_broken() {
+        let certificate = tlv(SEQUENCE, &[]);
+        let of = |settings: &[&[u8]]| {
+            let settings = tlv(SEQUENCE, settings);
+            match entry(BASE64.encode([certificate.clone(), settings].concat()).as_bytes()) {
+                Entry::Certificate(_) => "trusted",
+                Entry::NotForServers => "not for servers",
+                Entry::Broken => "broken",
+            }
+        };
+        let servers = &tlv(OID, &[SERVER_AUTH]);
+        let clients = &tlv(OID, &[b"\x2b\x06\x01\x05\x05\x07\x03\x02"]);
+        let [trusted, rejected] = [SEQUENCE, fields(0)];
+        assert_eq!(of(&[]), "trusted");
+        assert_eq!(of(&[&tlv(trusted, &[clients, servers])]), "trusted");
+        assert_eq!(of(&[&tlv(rejected, &[clients])]), "trusted");
+        assert_eq!(of(&[&tlv(trusted, &[])]), "not for servers");
+        assert_eq!(of(&[&tlv(trusted, &[clients])]), "not for servers");
+        assert_eq!(of(&[&tlv(rejected, &[clients, servers])]), "not for servers");
+        assert_eq!(of(&[&tlv(rejected, &[&tlv(OID, &[ANY_USAGE])])]), "not for servers");
+        let other = &tlv(OCTET_STRING, &[]);
+        assert_eq!(of(&[&tlv(rejected, &[other, servers])]), "broken");
+        assert_eq!(of(&[&tlv(rejected, &[servers, &[6, 9]])]), "broken");
+        assert_eq!(of(&[&tlv(trusted, &[servers, other])]), "broken");
+    }
+}
