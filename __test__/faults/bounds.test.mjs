@@ -1,12 +1,10 @@
 // @ts-check
-/** How many connections stay open when a burst is over, whatever servers promise (D19, D29). */
+/** How many connections stay open when a burst is over, whatever servers promise (D29). */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { PAYMENT } from "../support/payment.mjs";
-import { needing } from "../support/programs.mjs";
 import { answer, rawServer } from "../support/server.mjs";
-import { authority } from "../support/tls.mjs";
 
 const KEPT = answer('{"token":"t"}', { headers: ["Keep-Alive: timeout=9999"] });
 
@@ -72,27 +70,5 @@ describe("connections after a burst", { timeout: 20_000 }, () => {
       watch();
     });
     assert.equal(open(), 256);
-  });
-});
-
-describe("a steady load over https", { timeout: 60_000 }, () => {
-  // D19
-  needing("openssl")("makes as many connections as it has calls at once", async (t) => {
-    const ca = authority(t);
-    const { NODE_EXTRA_CA_CERTS } = process.env;
-    process.env.NODE_EXTRA_CA_CERTS = ca.file;
-    t.after(() => {
-      if (NODE_EXTRA_CA_CERTS === undefined) delete process.env.NODE_EXTRA_CA_CERTS;
-      else process.env.NODE_EXTRA_CA_CERTS = NODE_EXTRA_CA_CERTS;
-    });
-    const server = await rawServer(t, KEPT, ca.issue());
-    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 30_000 });
-    let left = 2_000;
-    const lane = async () => {
-      while (left-- > 0) await issue(PAYMENT);
-    };
-    await Promise.all(Array.from({ length: 32 }, lane));
-    assert.equal(server.requests.length, 2_000);
-    assert.ok(server.connections.length <= 40, `${server.connections.length} connections`);
   });
 });
