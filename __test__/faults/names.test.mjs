@@ -29,7 +29,7 @@ const NAME_SERVER = `
   );
   const ofFetch = (url) => fetch(url, { method: "POST" }).then(
     () => "answers",
-    ({ cause: { code, syscall, hostname } }) => ({ code, syscall, hostname }),
+    ({ cause = {} }) => ({ code: cause.code, syscall: cause.syscall, hostname: cause.hostname }),
   );
 `;
 
@@ -54,7 +54,8 @@ describe("a name that cannot be looked up", { skip, concurrency: 2 }, () => {
         ),
       );
       const facts = { code: expected, syscall: "getaddrinfo", hostname: "backend.example" };
-      assert.deepEqual(theirs, facts);
+      // Other runtimes have other names.
+      if (!process.versions.bun && !process.versions.deno) assert.deepEqual(theirs, facts);
       assert.deepEqual(ours, {
         message: `Network error: ${words} (${expected})`,
         ...facts,
