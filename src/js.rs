@@ -15,3 +15,8 @@ mod panic_hook;
 mod remote_token_issuer;
 mod runtime;
 mod validate_token;
+
+/// Of musl alone: see Cargo.toml.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
