@@ -55,7 +55,7 @@ function sharedSecretAuth(headerName, secret) {
 function signedJwtAuth(issuer, audience, ttlSeconds) {
   const signs = typeof readable("issuer", () => issuer?.sign) === "function";
   const native = readable("issuer", () => nativeHalf(issuer));
-  // What another's issuer takes for a lifetime is its own business.
+  // An issuer of another package checks the lifetime itself.
   const checked = native ? ttlSeconds : undefined;
   const json = typeof audience === "string" ? JSON.stringify(audience) : undefined;
   const claims = unwrap(binding.signedJwt(signs, audience, json, checked));
@@ -126,7 +126,7 @@ function createRemoteTokenIssuer(config) {
   return async (params) => {
     /** What the caller's code threw: only its name and message cross into Rust. @type {unknown} */
     let thrown;
-    // What asks was found to be a function, at creation.
+    // It was found to be a function at creation.
     const ask = /** @type {Types.AuthHeaderProvider} */ (auth);
     const strategy = issuer.asks ? native(ask) : null;
     const given = strategy === undefined ? new binding.Given() : null;
@@ -231,7 +231,7 @@ function native(auth) {
   try {
     return strategies.get(auth)?.();
   } catch {
-    // A getter of the issuer's threw: `auth` itself meets it again, and says so.
+    // A getter of the issuer threw: `auth` meets it again, and reports it.
     return undefined;
   }
 }

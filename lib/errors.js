@@ -142,7 +142,7 @@ function toError({ error, message, code, httpStatus, claim, cause }, reason) {
 }
 
 /**
- * What an error of anybody's is called and says: one below our class is of its kind.
+ * The name and message of any error; one of a subclass of ours has our name.
  * @param {any} error
  * @returns {[name: string, message: string]}
  */

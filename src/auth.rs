@@ -96,8 +96,8 @@ impl Auth {
         }
     }
 
-    /// The headers, waited for. What there is to begin begins at once, on the caller's thread:
-    /// so callers find what earlier callers began. Runs inside a tokio runtime.
+    /// The headers, waited for. A signature or a fetch starts at once, on the caller's thread, so
+    /// that later callers find it. Call it inside a tokio runtime.
     #[must_use]
     pub fn headers(&self, now: Now, io: &Io) -> Headers {
         if let Some(line) = self.peek(now, io.http.environment().verifies()) {

@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 pub use self::{body::Sent, client::Client, fault::Fault, reply::Reply, resolver::Resolver};
 use crate::{error::ArgumentError, redact::Redactor, secret::Secret};
 
-/// What one exchange says: send this, or done.
+/// The next step of an exchange.
 pub enum Step<T> {
     /// Send this request, and tell [`Exchange::answered`] what came of it.
     Send(Box<Request>),
@@ -43,13 +43,13 @@ pub enum Step<T> {
 
 /// A conversation with one peer that does no I/O itself.
 pub trait Exchange {
-    /// What it ends with.
+    /// Its result.
     type Output;
 
     /// The first request.
     fn begin(&mut self) -> Request;
 
-    /// What came of the last request, and so what is next.
+    /// Tells it the outcome of the last request, and asks for the next step.
     fn answered(&mut self, answer: Result<Reply, Fault>) -> Step<Self::Output>;
 }
 
@@ -66,7 +66,7 @@ pub struct Request {
     pub body: Bytes,
 }
 
-/// Where requests go, and what each of them repeats of it, worked out once.
+/// Where requests go: the parts of it that every request needs, worked out once.
 pub struct Target {
     url: Url,
     origin: Arc<str>,
@@ -89,7 +89,7 @@ impl Target {
         // What URLs allow and HTTP's request line cannot carry: 64 KiB and more.
         let path = url[Position::BeforePath..Position::AfterQuery].parse();
         let path = path.map_err(|_| "is too long")?;
-        // The URL standard allows these in a host, and no host is called so.
+        // The URL standard allows these in a host, but no host has them in its name.
         if url.host_str().is_some_and(|host| host.contains(['$', '{', '}'])) {
             return Err("has a host with `$`, `{` or `}` in it, as of a variable that is not set");
         }
@@ -113,7 +113,7 @@ impl Target {
 
     /// The name or address that requests go to.
     fn host(&self) -> Host<&str> {
-        // Only URLs that are not http's have none.
+        // Every http URL has a host.
         self.url.host().unwrap_or(Host::Domain(""))
     }
 

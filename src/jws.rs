@@ -82,7 +82,7 @@ impl SigningKey {
             Self::Hs256(_) => (HS256_HEADER, hmac::HMAC_SHA256.tag_len()),
             Self::Rs256(key) => (RS256_HEADER, key.public_modulus_len()),
         };
-        // All at once: what a growing string leaves behind would not be zeroed.
+        // Reserved whole: a growing string leaves copies behind that are not zeroed.
         let encoded_len = |len: usize| len.div_ceil(3) * 4;
         let mut token = String::with_capacity(
             header.len() + encoded_len(payload.len()) + 1 + encoded_len(signature_len),
@@ -180,7 +180,7 @@ fn in_time(payload: &str, now: Now) -> Result<(), Rejection> {
     let nbf = number("nbf", nbf)?;
     let exp = number("exp", exp)?;
 
-    // Asked in this way, a clock that is no number lets no time pass.
+    // Negated, so that a clock that is NaN refuses both.
     let now = now.seconds();
     if !exp.is_none_or(|exp| exp > now) {
         return Err(Rejection::Expired);

@@ -48,7 +48,7 @@ pub struct Config {
 /// `timeoutMs` as the caller gave it.
 #[derive(Clone, Debug, Default)]
 pub enum Timeout {
-    /// Not at all.
+    /// Not given.
     #[default]
     Default,
     /// As a number.
@@ -61,13 +61,13 @@ pub enum Timeout {
 pub struct Call<F> {
     /// `JSON.stringify(params)`: `None` for `undefined`.
     pub body: Option<String>,
-    /// Whence the headers come.
+    /// Where the headers come from.
     pub auth: CallAuth<F>,
-    /// When.
+    /// The time of the call.
     pub now: Now,
 }
 
-/// Whence a call's headers come.
+/// Where a call's headers come from.
 pub enum CallAuth<F, S = Auth> {
     /// From a strategy of this package.
     Strategy(S),
@@ -205,7 +205,7 @@ impl RemoteTokenIssuer {
 
 fn deadline(now: Now, timeout: Duration) -> Instant {
     let begun = Instant::from_std(now.mono);
-    // Beyond what the clock can count: thirty years are long enough.
+    // Past the clock's range: thirty years are long enough.
     begun.checked_add(timeout).unwrap_or_else(|| begun + THIRTY_YEARS)
 }
 
@@ -325,7 +325,7 @@ impl Exchange for Issue<'_> {
     }
 }
 
-/// Knows what the call was made with. Made where something is quoted, and not before.
+/// A redactor that knows the call's secrets. It is made only where something is quoted.
 fn redactor(settings: &Settings, lines: &[HeaderLine]) -> Redactor {
     let mut redactor = Redactor::default();
     settings.endpoint.hide_in(&mut redactor);

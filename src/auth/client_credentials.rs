@@ -118,7 +118,7 @@ impl ClientCredentials {
     /// `Bearer …`, fetched where there is no token; all who wait share one request.
     ///
     /// The fetch begins at once, on the tokio runtime that this is called in, and no caller's
-    /// leaving ends it: what is given back only waits.
+    /// leaving ends it: the future only waits.
     ///
     /// # Errors
     /// `INTERNAL_ERROR` 500.
@@ -301,7 +301,7 @@ impl Grant {
         }
     }
 
-    /// Knows what the request is made of. Made where something is quoted, and not before.
+    /// A redactor that knows the request's secrets. It is made only where something is quoted.
     fn redactor(&self) -> Redactor {
         let mut redactor = Redactor::default();
         redactor.hide_pair(&self.client_id, &self.client_secret);

@@ -132,7 +132,7 @@ async fn undo(
     Ok(())
 }
 
-/// A body that can be read slice by slice: behind each, once, it would block.
+/// A body that is read slice by slice: at the end of each it reports once that it would block.
 struct Slices<'a> {
     rest: &'a [u8],
     /// How much may be read before that.

@@ -35,13 +35,13 @@ pub enum Stage {
 }
 
 impl Fault {
-    /// The name of the host has no address to be had.
+    /// The host's name could not be looked up.
     pub fn looking_up(reason: impl Into<Reason>, hostname: &str, origin: &str, sent: bool) -> Self {
         let syscall = Some(Syscall::GetAddrInfo(hostname.to_owned()));
         Self { syscall, ..Self::new(Stage::Connecting, origin, reason.into(), sent) }
     }
 
-    /// That address takes no connection.
+    /// No connection to that address.
     pub fn dialling(
         reason: impl Into<Reason>,
         address: SocketAddr,
@@ -76,7 +76,7 @@ impl Fault {
         Self { stage, origin: origin.to_owned(), reason, syscall: None, sent }
     }
 
-    /// What the buyer may know of it.
+    /// The sentence for the buyer.
     #[must_use]
     pub fn message(&self) -> Message {
         Message::new("").with(self.reason)
@@ -115,7 +115,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What a call was at when its time was over.
+/// What a call was waiting for when its time was over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// The caller's `auth` had not given its headers.
@@ -156,7 +156,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Why, in words of our own and by Node's name: no error of the system or a library is quoted.
+/// Why, in our own words and with Node's code: no text of the system or a library is quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reason {
     words: &'static str,

@@ -37,9 +37,9 @@ enum At {
     Line,
     /// Behind that many bytes of a name, which may become these of [`READ`].
     Name(usize, u8),
-    /// In what else there is of a line.
+    /// In the rest of a line.
     Rest,
-    /// Behind the head, or in what is none.
+    /// Behind the head, or in bytes that are no head.
     Behind,
 }
 
@@ -55,7 +55,7 @@ impl Head {
         self.is_old
     }
 
-    /// Whether it is longer than any that is meant.
+    /// Whether it is longer than any honest head.
     pub fn is_too_long(&self) -> bool {
         self.length > LONGEST_HEAD
     }

@@ -74,30 +74,30 @@ impl Redirects {
 pub enum Misdirected {
     /// To another origin than the one that was called.
     OtherOrigin {
-        /// Whence.
+        /// The origin that redirected.
         from: String,
-        /// Where.
+        /// The origin that it leads to.
         to: Excerpt,
     },
     /// To an address with credentials in it.
     Credentials {
-        /// Whence.
+        /// The origin that redirected.
         from: String,
     },
-    /// To what is no address.
+    /// To something that is not an address.
     Unusable {
-        /// Whence.
+        /// The origin that redirected.
         from: String,
     },
     /// Once too often.
     TooMany {
-        /// Whence.
+        /// The origin that redirected.
         from: String,
     },
 }
 
 impl Misdirected {
-    /// What the buyer may know of it.
+    /// The sentence for the buyer.
     #[must_use]
     pub fn message(&self) -> Message {
         match self {
@@ -111,7 +111,7 @@ impl Misdirected {
     }
 }
 
-/// For the seller.
+/// The cause for the seller.
 impl fmt::Display for Misdirected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -39,7 +39,7 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// What a cause tells of it: nothing of its body.
+    /// What a cause says of it, without its body.
     #[must_use]
     pub fn described(&self, origin: String, redactor: &Redactor) -> Described {
         let content_type = redactor.excerpt(&self.content_type, false);
@@ -47,7 +47,7 @@ impl Reply {
     }
 }
 
-/// An answer, but for its body.
+/// An answer without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
     origin: String,
@@ -104,7 +104,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
         }
     };
     let decoded = match codings {
-        // Not coded, whatever a proxy that decoded it, or `gzip, UTF-8`, says of it.
+        // A proxy that decodes may leave the header, and `gzip, UTF-8` may mean no coding at all.
         Ok(codings) if !codings.is_empty() && is_whole(&text(&body)) => Ok(body),
         Ok(codings) => coding::decode(body, &codings, limit).await,
         Err(why) => Err((why, body)),

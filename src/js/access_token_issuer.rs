@@ -34,7 +34,7 @@ pub fn access_token_issuer(
 ) -> Outcome<AccessTokenIssuerHandle> {
     let new = || -> Result<_, ArgumentError> {
         AccessTokenIssuer::new(IssuerConfig {
-            // What the algorithm does not use is not looked at: no type is wrong here.
+            // Fields that the algorithm does not use may have any type.
             secret: config::secret_if_string(bare).or_else(|| {
                 // The SDK calls an empty field a missing one, and an empty bare secret too short.
                 config::secret_if_string(secret).filter(|secret| !secret.expose().is_empty())
@@ -90,7 +90,7 @@ impl AccessTokenIssuerHandle {
     /// The payload as JSON.
     #[napi]
     pub fn verify(&self, token: Unknown<'_>, now_ms: f64) -> Outcome<String> {
-        // What is no string is no token either: an empty one says so.
+        // A value that is no string is refused as an empty token is.
         let token = config::string("token", token).unwrap_or_default();
         outcome(|| self.issuer.verify(&token, config::now(now_ms)))
     }
@@ -120,7 +120,7 @@ fn sign(
     ttl_seconds: f64,
     now: Now,
 ) -> Result<String, SignError> {
-    // `JSON.stringify` gives `undefined` for what is no value: no claims either.
+    // `JSON.stringify` gives `undefined` for a function or a symbol: as if there were no claims.
     let token = issuer.sign(claims.unwrap_or("null"), ttl_seconds, now)?;
     Ok(token.expose().to_owned())
 }

@@ -55,7 +55,7 @@ impl AuthHandle {
         let verifies = tls::verifies(reject_unauthorized.as_deref());
         let now = config::now(now_ms);
         let peek = || self.auth.peek(now, verifies).map(|line| header_value(&line));
-        // A panic is found again, and told, by waiting.
+        // After a panic the caller goes on to `load`, which meets it again and reports it.
         catch_unwind(AssertUnwindSafe(peek)).ok().flatten()
     }
 
@@ -96,7 +96,7 @@ pub fn shared_secret(header_name: Unknown<'_>, secret: Unknown<'_>) -> Outcome<A
     outcome(|| new().map(|strategy| AuthHandle { auth: Auth::SharedSecret(strategy) }))
 }
 
-/// The claims of `signedJwtAuth`, for issuers of others too.
+/// The claims of `signedJwtAuth`, also for issuers of other packages.
 #[napi(js_name = "Claims")]
 pub struct ClaimsHandle {
     claims: Claims,
@@ -144,7 +144,7 @@ pub fn signed_jwt(
     outcome(|| new().map(|claims| ClaimsHandle { claims }))
 }
 
-/// `Bearer …` of what an issuer of others gave.
+/// `Bearer …` with the token that an issuer of another package gave.
 #[napi]
 pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
     outcome(|| signed_jwt::bearer(&config::string("token of issuer.sign", token)?))

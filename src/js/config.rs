@@ -1,4 +1,4 @@
-//! JavaScript's values as the core's: a wrong *type* is found here, by field.
+//! Converts JavaScript's values to the core's. A wrong type is reported here, with its field.
 
 use std::time::Instant;
 
@@ -72,7 +72,7 @@ pub fn secret_if_string(value: Unknown<'_>) -> Option<Secret> {
     string("secret", value).ok().map(Secret::from)
 }
 
-/// An algorithm's name for the core to judge: of a wrong type it is what it is.
+/// The algorithm's name, for the core to judge; for a value of another type the type's name.
 pub fn algorithm(value: Unknown<'_>) -> Option<String> {
     match kind(value) {
         ValueType::Undefined | ValueType::Null => None,

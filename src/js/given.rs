@@ -73,7 +73,7 @@ impl GivenHandle {
             };
             match given {
                 Some(given) => given,
-                // A promise that nobody can settle any more: the deadline has the word.
+                // The promise can never settle now, so the deadline ends the call.
                 None => pending().await,
             }
         }

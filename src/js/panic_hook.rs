@@ -1,5 +1,5 @@
-//! What stderr learns of a panic: where it was. Its words may quote what was worked on, as those of
-//! a slice in the middle of a character do; the call's own error says that it was internal.
+//! Prints only the place of a panic to stderr. Its message may quote the data that was worked on, as
+//! that of a slice inside a character does; the call's error says that the failure was internal.
 
 use std::{
     io::{self, Write as _},

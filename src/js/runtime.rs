@@ -144,7 +144,7 @@ fn start(env: Env) -> io::Result<Environment> {
     let (shutdown, stop) = oneshot::channel();
     let (ended_sender, ended) = mpsc::channel();
     thread::Builder::new().name("key0".to_owned()).spawn(move || {
-        // An error is the sender's going away: the same word.
+        // An error means that the sender was dropped, which also asks it to stop.
         let _ = runtime.block_on(stop);
         runtime.shutdown_background();
         let _ = ended_sender.send(());
@@ -161,7 +161,7 @@ fn end() {
     let environment = ENVIRONMENT.try_with(RefCell::take);
     if let Ok(Some(Environment { shutdown, ended, .. })) = environment {
         drop(shutdown);
-        // So that no thread of ours runs on into the process's exit. It takes microseconds.
+        // Lets the thread end before the process exits, which takes microseconds.
         let _ = ended.recv_timeout(LONGEST_END);
     }
 }

@@ -7,7 +7,7 @@ pub(super) fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
         short @ 0..0x80 => (short, rest),
         long => {
             let (bytes, rest) = rest.split_at_checked(long - 0x80)?;
-            // A length beyond all memory is a wrong one, whatever is left of it.
+            // An oversized length fails below in any case, so its lost high bits do not matter.
             let length = bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
             (length, rest)
         }

@@ -11,7 +11,7 @@ use super::{
 
 /// A text at one depth of unescaping.
 pub struct Reading {
-    /// It itself: UTF-8, but for bytes that an escape named and for halves of surrogate pairs.
+    /// The text: UTF-8, but for bytes that an escape named and for halves of surrogate pairs.
     pub bytes: Zeroizing<Vec<u8>>,
     /// Where each byte stood in the text, in bytes.
     pub places: Vec<Place>,
@@ -28,7 +28,7 @@ pub struct Place {
 }
 
 impl Reading {
-    /// It as it stands.
+    /// The text as it stands.
     pub fn new(text: &[u8]) -> Self {
         let mut reading = Self::with_capacity(text.len());
         for (i, byte) in text.iter().enumerate() {
