@@ -113,19 +113,19 @@ describe("a POST on a connection that was kept", () => {
       response.end('{"token":"t"}', () => response.socket?.end());
     });
     const issue = createRemoteTokenIssuer({ url: server.url });
+    let given = 0;
     for (let round = 0; round < 10; round += 1) {
       const calls = Array.from({ length: 20 }, (_, i) => ({
         ...PAYMENT,
         requestId: `${round}.${i}`,
       }));
-      const first = round === 0;
-      await Promise.all(
-        calls.map(async (call) => (first ? isGiven(issue(call)) : issue(call).catch(isLost))),
-      );
+      const lost = await Promise.all(calls.map((call) => issue(call).then(() => false, isLost)));
+      given += lost.filter((wasLost) => !wasLost).length;
     }
+    // A connection that loses a call has given an answer before.
+    assert.ok(given >= 100, `${given} of 200`);
     const ids = server.requests.map(({ body }) => JSON.parse(body.toString()).requestId);
     assert.equal(new Set(ids).size, ids.length, "no request came twice");
-    assert.ok(ids.length >= 20);
   });
 });
 

@@ -60,7 +60,9 @@ describe("a silent name server", { skip }, () => {
       await new Promise((go) => worker.once("message", go));
       const started = performance.now();
       await worker.terminate();
-      say({ ms: performance.now() - started });`);
+      say({ ms: performance.now() - started });
+      // Deno keeps a process for it after a worker's end, whatever \`unref\` says.
+      socket.close();`);
     assert.ok(ms < 1_000 && exit < 1_000, `${ms} and ${exit} ms`);
   });
 
