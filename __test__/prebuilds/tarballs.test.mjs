@@ -46,6 +46,7 @@ describe("the main package", () => {
       "key0.d.ts",
       "key0.js",
       "key0.mjs",
+      "lib/causes.js",
       "lib/errors.js",
       "lib/load.js",
       "lib/resolve.js",
