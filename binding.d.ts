@@ -20,7 +20,7 @@ export declare class Auth {
 }
 export type AuthHandle = Auth
 
-/** The claims of `signedJwtAuth`, for issuers of others too. */
+/** The claims of `signedJwtAuth`, also for issuers of other packages. */
 export declare class Claims {
   /** The strategy that signs them with an issuer of this package. */
   signedBy(issuer: Issuer): Auth
@@ -73,7 +73,7 @@ export type RemoteIssuerHandle = RemoteIssuer
 /** `new AccessTokenIssuer(…)`, of a bare secret or of the fields of a configuration. */
 export declare function accessTokenIssuer(bare: unknown, secret: unknown, privateKey: unknown, algorithm: unknown): Outcome<Issuer>
 
-/** `Bearer …` of what an issuer of others gave. */
+/** `Bearer …` with the token that an issuer of another package gave. */
 export declare function bearer(token: unknown): Outcome<string>
 
 /** The reason of an error. */
