@@ -34,23 +34,23 @@ pub(super) fn verify(
 }
 
 /// What a server shows, for its way to be sought.
-pub(super) struct Search<'a> {
-    pub trust: &'a Trust,
-    pub algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
+struct Search<'a> {
+    trust: &'a Trust,
+    algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
     /// Seconds since 1970.
-    pub now: i64,
+    now: i64,
     /// What was sent beside the server's certificate, in any order.
-    pub sent: &'a [Certificate<'a>],
+    sent: &'a [Certificate<'a>],
     /// How many signatures may still be looked at.
-    pub signatures: usize,
+    signatures: usize,
     /// How many names may still be compared with constraints, on all ways together: whoever has a
     /// server's certificate may show a hundred that lead to its root.
-    pub comparisons: usize,
+    comparisons: usize,
 }
 
 impl Search<'_> {
     /// Refuses the certificate that no way leads up from.
-    pub fn run(mut self, end_entity: &Certificate<'_>) -> Result<(), Verdict> {
+    fn run(mut self, end_entity: &Certificate<'_>) -> Result<(), Verdict> {
         if self.leads_up(&[end_entity]) { Ok(()) } else { Err(self.why_not(end_entity)) }
     }
 
@@ -131,7 +131,7 @@ fn issuers<'a, 'b>(
 
 /// Judges a chain from a server's certificate up. Of several faults the last one is told, as Node
 /// has OpenSSL go on after each.
-pub(super) fn judge(
+fn judge(
     chain: &[&Certificate<'_>],
     trusted: bool,
     now: i64,
