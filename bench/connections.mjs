@@ -2,14 +2,15 @@
 // How many connections a steady load makes, beside the runtime's own `fetch`: over http and https,
 // with no delay and with 10 ms each way, and in a burst of 256 after a quiet minute (`--quiet`).
 // `node bench/connections.mjs`, `bun bench/connections.mjs`, on a release build.
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as after } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { certificate } from "./certificate.mjs";
 
 const CALLS = 20_000;
 const DELAYED_CALLS = 6_400;
@@ -17,18 +18,12 @@ const AT_ONCE = [1, 8, 64, 256];
 const PAYMENT = { requestId: "r", challengeId: "c", resourceId: "p", planId: "b", txHash: "0x1" };
 
 const folder = mkdtempSync(join(tmpdir(), "key0-bench-"));
-const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
-execFileSync(
-  "openssl",
-  `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench
-   -addext subjectAltName=IP:127.0.0.1 -keyout ${key} -out ${cert}`.split(/\s+/),
-  { stdio: "ignore" },
-);
+const { key, cert } = certificate(folder);
 // Bun reads its certificates when it starts: so it is started again.
 if (!process.env.NODE_EXTRA_CA_CERTS?.endsWith(".bench.pem")) {
   const file = join(folder, "ca.bench.pem");
-  execFileSync("cp", [cert, file]);
-  execFileSync("cp", [key, join(folder, "ca.bench.pem.key")]);
+  copyFileSync(cert, file);
+  copyFileSync(key, `${file}.key`);
   const child = spawn(process.execPath, process.argv.slice(1), {
     stdio: "inherit",
     env: { ...process.env, NODE_EXTRA_CA_CERTS: file },

@@ -8,16 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 import { createRemoteTokenIssuer } from "../index.mjs";
+import { certificate } from "./certificate.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "key0-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true }));
-const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
-execFileSync(
-  "openssl",
-  `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench
-   -addext subjectAltName=IP:127.0.0.1 -keyout ${key} -out ${cert}`.split(/\s+/),
-  { stdio: "ignore" },
-);
+const { key, cert } = certificate(folder);
 process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
 process.removeAllListeners("warning");
 
