@@ -4,7 +4,8 @@
  * has to be found wherever the SDK may be (D01, D02, D03).
  */
 import assert from "node:assert/strict";
-import { cpSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { NPM } from "../../scripts/npm.mjs";
@@ -62,7 +63,7 @@ describe("D01: what is moved before the first failure", { concurrency: 2 }, () =
         const outer = temporary(t);
         const release = join(outer, "release");
         const { main, files } = paymentProject(way);
-        cpSync(project(t, files), release, { recursive: true });
+        await cp(project(t, files), release, { recursive: true });
         await addSdk(release, way.sdk);
         const env = { MOVED: release + moved, ...(way.isTsx ? { LATER: "1" } : {}) };
         await issuesOnce(t, [...way.command, join(release, main)], { cwd: release, env });
@@ -100,7 +101,7 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
     it(`the package linked by npm install ../folder, ${way.named}`, async (t) => {
       const outer = temporary(t);
       const app = join(outer, "app");
-      cpSync(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
+      await cp(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
       const { main, files } = paymentProject(way);
       write(app, files);
       await linkNative(app);
@@ -113,7 +114,7 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
     it(`a pnpm workspace without hoisting, ${way.named}`, async (t) => {
       const workspace = temporary(t);
       const [app, native, sdk] = ["app", "native", "key0"].map((name) => join(workspace, name));
-      cpSync(join(packedPackage().project, NATIVE), native, { recursive: true });
+      await cp(join(packedPackage().project, NATIVE), native, { recursive: true });
       const { devDependencies: _, ...manifest } = read(join(native, "package.json"));
       write(native, { "package.json": JSON.stringify(manifest) });
       await writeSdk(sdk, way.sdk);
@@ -138,7 +139,7 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
     const way = WAYS[0];
     const outer = temporary(t);
     const app = join(outer, "app");
-    cpSync(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
+    await cp(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
     write(app, paymentProject(way).files);
     await linkNative(app);
     await addSdk(app, way.sdk);
@@ -153,7 +154,7 @@ describe("D03: on Bun without node_modules no registry is asked", () => {
     const registry = await httpServer(t, (_, response) => reply(response, "{}", 404));
     const folder = temporary(t);
     const native = join(temporary(t), "native");
-    cpSync(join(packedPackage().project, NATIVE), native, { recursive: true });
+    await cp(join(packedPackage().project, NATIVE), native, { recursive: true });
     write(folder, { "main.mjs": source.replaceAll("NATIVE", join(native, "index.mjs")), ...files });
     const ended = await run(runtime("bun"), ["main.mjs"], {
       cwd: folder,
