@@ -18,8 +18,12 @@ import { paymentProject, WAYS } from "../support/ways.mjs";
 const NATIVE = "node_modules/@key0ai/native";
 const OFFLINE = ["--offline", "--no-audit", "--no-fund", "--loglevel=error"];
 
+/** Installed before the tests, whose servers would wait for it. */
+let pnpm = "";
+
 before(() => {
   packedPackage();
+  pnpm = join(installed("pnpm", { pnpm: "^10" }), "node_modules/pnpm/bin/pnpm.cjs");
 });
 
 /** @typedef {import("../support/apps.mjs").Test} Test */
@@ -128,7 +132,6 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
       write(app, files);
       const ofApp = { ...read(join(app, "package.json")), name: "app", dependencies };
       write(app, { "package.json": JSON.stringify(ofApp) });
-      const pnpm = join(installed("pnpm", { pnpm: "^10" }), "node_modules/pnpm/bin/pnpm.cjs");
       const args = ["install", "--offline", "--store-dir", join(workspace, ".store")];
       endedWell(await run(process.execPath, [pnpm, ...args], { cwd: workspace }));
       await issuesOnce(t, [...way.command, main], { cwd: app });
