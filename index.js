@@ -230,7 +230,7 @@ async function authorization(strategy, rejectUnauthorized) {
  */
 function give(given, headers) {
   const list = pairs(headers);
-  if (list === headers) return given.other(headers);
+  if (!Array.isArray(list)) return given.other(headers);
   given.headers(list);
 }
 
