@@ -23,6 +23,7 @@ const {
   setKey0ErrorClass,
   unwrap,
 } = require("./lib/errors.js");
+const { tlsOption } = require("./lib/tls.js");
 
 /**
  * The native strategy behind a provider made here, where it can stand for the provider.
@@ -42,13 +43,13 @@ const natives = new WeakSet();
 
 /** @type {typeof Types.noAuth} */
 function noAuth() {
-  return provider(binding.Auth.none(), async () => ({}));
+  return provider(binding.Auth.none(), undefined, async () => ({}));
 }
 
 /** @type {typeof Types.sharedSecretAuth} */
 function sharedSecretAuth(headerName, secret) {
   const strategy = unwrap(binding.sharedSecret(headerName, secret));
-  return provider(strategy, async () => ({ [headerName]: secret }));
+  return provider(strategy, undefined, async () => ({ [headerName]: secret }));
 }
 
 /** @type {typeof Types.signedJwtAuth} */
@@ -82,9 +83,12 @@ function oauthClientCredentialsAuth(config) {
     const value = fields[name];
     fields[name] = readable(name, () => (Array.isArray(value) ? value.flat() : pairs(value)));
   }
-  const strategy = unwrap(binding.clientCredentials(fields));
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const strategy = unwrap(binding.clientCredentials(fields, Date.now()));
   strategy.prepare(environment());
-  return provider(strategy, async () => {
+  return provider(strategy, renew, async () => {
+    renew?.(strategy);
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
     return { Authorization: await authorization(strategy, unverified) };
   });
@@ -92,10 +96,12 @@ function oauthClientCredentialsAuth(config) {
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
 function createRemoteTokenIssuer(config) {
-  const fields = read(config, "url", "timeoutMs", "idempotencyKey", "auth", "secret", "headerName");
+  const fields = read(config, ...REMOTE_TOKEN_ISSUER);
   const { auth } = fields;
   fields.url = address("url", fields.url);
-  const issuer = unwrap(binding.remoteTokenIssuer(fields));
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const issuer = unwrap(binding.remoteTokenIssuer(fields, Date.now()));
   issuer.prepare(environment());
   seekSdkClass();
   return async (params) => {
@@ -120,6 +126,7 @@ function createRemoteTokenIssuer(config) {
     } catch (error) {
       return failed(binding.unsendable(), error);
     }
+    renew?.(issuer);
     const outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
     if (!isRecord(outcome)) return JSON.parse(outcome);
     if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
@@ -191,10 +198,14 @@ async function validateToken(authHeader, config) {
 /**
  * @template {Types.AuthHeaderProvider} T
  * @param {Auth} strategy
+ * @param {((strategy: Auth) => void) | undefined} renew what has to be looked at before each call
  * @param {T} headers
  */
-function provider(strategy, headers) {
-  strategies.set(headers, () => strategy);
+function provider(strategy, renew, headers) {
+  strategies.set(headers, () => {
+    renew?.(strategy);
+    return strategy;
+  });
   return headers;
 }
 
@@ -334,6 +345,17 @@ const CLIENT_CREDENTIALS = [
   "defaultExpiresInSeconds",
   "expiryBufferSeconds",
   "tokenType",
+  "tls",
+];
+
+const REMOTE_TOKEN_ISSUER = [
+  "url",
+  "timeoutMs",
+  "idempotencyKey",
+  "auth",
+  "secret",
+  "headerName",
+  "tls",
 ];
 
 const { toString: tag } = Object.prototype;

@@ -18,7 +18,7 @@ use self::{failure::Failure, grant::Grant, request::TokenRequest};
 use crate::{
     error::{ArgumentError, Key0Error},
     fault_injection,
-    http::{Client, Fault, Sent, fault::Phase},
+    http::{Client, Fault, Sent, fault::Phase, tls::OwnTls},
     now::Now,
     secret::Secret,
     token_cache::{AccessToken, Cached, Failed, Ticket, TokenCache},
@@ -42,6 +42,15 @@ impl ClientCredentials {
         let grant = Grant::new(config)?;
         let (verified, unverified) = Default::default();
         Ok(Self { grant: Arc::new(grant), verified, unverified })
+    }
+
+    /// Other CAs and another certificate from now on: files that have changed. Its token stays.
+    ///
+    /// # Errors
+    /// Where it would be shown by a certificate that is no longer there; nothing is changed then.
+    pub fn set_tls(&mut self, tls: Option<OwnTls>) -> Result<(), ArgumentError> {
+        self.grant = Arc::new(self.grant.with_tls(tls)?);
+        Ok(())
     }
 
     /// Whether its requests go over TLS.

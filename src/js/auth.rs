@@ -15,6 +15,7 @@ use super::{
     access_token_issuer::AccessTokenIssuerHandle,
     config::{self, Fields},
     outcome::{Outcome, lost, outcome},
+    own_tls::{self, own_tls},
     runtime,
 };
 use crate::{
@@ -51,6 +52,18 @@ impl AuthHandle {
         if self.auth.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
+    }
+
+    /// The `tls` option as it is now. Where it cannot be used, what was used before stays.
+    #[napi]
+    pub fn set_tls(&mut self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
+        outcome(|| {
+            let tls = own_tls::parsed(tls, config::now(now_ms))?;
+            if let Auth::ClientCredentials(strategy) = &mut self.auth {
+                strategy.set_tls(Some(tls))?;
+            }
+            Ok::<_, ArgumentError>(())
+        })
     }
 
     /// The header's value, where it is ready, for a call whose environment has this
@@ -157,7 +170,7 @@ pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
 
 /// `oauthClientCredentialsAuth`
 #[napi]
-pub fn client_credentials(config: Object<'_>) -> Outcome<AuthHandle> {
+pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let fields = Fields::new(config);
         ClientCredentials::new(&client_credentials::Config {
@@ -185,6 +198,7 @@ pub fn client_credentials(config: Object<'_>) -> Outcome<AuthHandle> {
                     fields.read("tokenType", config::optional_string)?.as_deref(),
                 )?,
             },
+            tls: own_tls(&fields, config::now(now_ms))?,
         })
     };
     outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))
