@@ -11,6 +11,7 @@ mod config;
 mod fault_injection;
 mod given;
 mod outcome;
+mod own_tls;
 mod panic_hook;
 mod remote_token_issuer;
 mod runtime;
