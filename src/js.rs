@@ -14,6 +14,7 @@ mod outcome;
 mod panic_hook;
 mod remote_token_issuer;
 mod runtime;
+mod settle;
 mod validate_token;
 
 /// Of musl alone: see Cargo.toml.
