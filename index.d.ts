@@ -26,7 +26,7 @@ export function noAuth(): AuthHeaderProvider;
  * does.
  *
  * @param headerName an HTTP token (RFC 9110 §5.6.2), e.g. `"X-Internal-Auth"`
- * @param secret characters up to U+00FF, no NUL, no line break inside; may be empty
+ * @param secret characters up to U+00FF, no NUL, no line break inside; may be empty, with a warning
  * @returns a provider of `{ [headerName]: secret }`, a fresh object at each call
  * @throws TypeError that names the argument, never the secret, where one is not a usable string
  * @example
@@ -180,7 +180,10 @@ export type TokenResult = { token: string };
 export type AccessTokenIssuerConfig = {
   /** HS256: 32 characters or more. Its UTF-8 bytes are the key; it is never trimmed. */
   secret?: string;
-  /** RS256: an RSA key of 2048 bits or more as PEM, PKCS#8 or PKCS#1; `\n` may be escaped. */
+  /**
+   * RS256: an RSA key of 2048 bits or more as PEM, PKCS#8 or PKCS#1; `\n` may be escaped. A
+   * `KeyObject` gives it by `export({ type: "pkcs8", format: "pem" })`.
+   */
   privateKey?: string;
   /** RFC 7518 §3.2, §3.3. Default: `"HS256"`. */
   algorithm?: "HS256" | "RS256";
@@ -259,7 +262,10 @@ export type ValidatorAccessTokenPayload = AccessTokenPayload;
 export type ValidatorConfig = {
   /** HS256: the issuer's secret. */
   secret?: string;
-  /** RS256: the issuer's public key as PEM. */
+  /**
+   * RS256: the issuer's public key as PEM. A `KeyObject` gives it by
+   * `export({ type: "spki", format: "pem" })`.
+   */
   publicKey?: string;
   /** The only one that is accepted. Default: `"HS256"`. */
   algorithm?: "HS256" | "RS256";
@@ -267,7 +273,8 @@ export type ValidatorConfig = {
 
 /**
  * Verifies the token of a request, for backends. There is no leeway; a token without `exp` never
- * expires.
+ * expires. Where a token is refused by less than ten minutes, `cause.message` has its times and the
+ * clock's.
  *
  * @param authHeader the `Authorization` header: exactly `Bearer ` and a token (RFC 6750 §2.1)
  * @returns the claims, or a rejection with an Error whose `code` is `ERR_KEY0_AUTHORIZATION`

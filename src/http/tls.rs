@@ -9,7 +9,7 @@ use rustls::{
 
 pub(super) use shared_config::SharedConfig;
 use trust::Trust;
-pub use verdict::{node_code, reason};
+pub use verdict::{detail, node_code, reason};
 use verifier::Verifier;
 
 mod alerts;
