@@ -270,7 +270,7 @@ fn settle(Settled { promise: Promise { env, deferred }, outcome, warnings }: Set
 }
 
 /// `process.emitWarning(warning)`. A runtime without it has no warnings.
-fn warn(env: Env, warning: &str) {
+pub fn warn(env: Env, warning: &str) {
     let emit = || -> napi::Result<()> {
         let process: Object<'_> = env.get_global()?.get_named_property("process")?;
         let emit: Function<'_, &str, ()> = process.get_named_property("emitWarning")?;
