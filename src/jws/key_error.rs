@@ -114,7 +114,7 @@ impl Needed {
     const fn as_text(self) -> &'static str {
         match self {
             Self::Secret => "give it as a string, a Buffer's by toString()",
-            Self::PrivateKey => {
+            Self::PrivateKey | Self::ClientKey => {
                 r#"give it as PEM, a KeyObject's by export({ type: "pkcs8", format: "pem" })"#
             }
             Self::PublicKey => {
