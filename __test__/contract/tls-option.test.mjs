@@ -25,6 +25,14 @@ function identity(name, spec = {}) {
   return { cert: pem, key, keys };
 }
 
+/** Bun's server demands a certificate, but does not tell whose it was. */
+const TELLS = !process.versions.bun;
+
+/** @param {string[]} seen @param {string[]} names */
+function saw(seen, names) {
+  assert.deepEqual(seen, TELLS ? names : names.map(() => "somebody"));
+}
+
 /** A call of either function with this `tls`. */
 const CALLS = EXCHANGES.map((exchange) => ({
   ...exchange,
@@ -53,7 +61,7 @@ async function demanding(t, good, options = {}) {
     /** @type {import("node:http").ServerResponse} */ response,
   ) => {
     const socket = /** @type {import("node:tls").TLSSocket} */ (response.socket);
-    seen.push(String(socket.getPeerCertificate().subject?.CN));
+    seen.push(TELLS ? String(socket.getPeerCertificate().subject?.CN) : "somebody");
     response.end(good);
   };
   const tls = {
@@ -76,7 +84,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
         const { url, seen } = await demanding(t, good, versions);
         const { cert, key } = client;
         assert.deepEqual(await create(url, { ca: CA.pem, cert, key })(), gives);
-        assert.deepEqual(seen, ["client-1"]);
+        saw(seen, ["client-1"]);
       });
 
       for (const kind of ["RSA-2048", "P-384", "Ed25519"]) {
@@ -84,7 +92,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
           const { url, seen } = await demanding(t, good, versions);
           const { cert, key } = identity(`client of ${kind}`, { key: kind });
           assert.deepEqual(await create(url, { ca: CA.pem, cert, key })(), gives);
-          assert.deepEqual(seen, [`client of ${kind}`]);
+          saw(seen, [`client of ${kind}`]);
         });
       }
 
@@ -94,7 +102,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
           assert.match(error.message, /\((ERR_SSL_\w+|ECONNRESET)\)$/);
           return true;
         });
-        assert.deepEqual(seen, []);
+        saw(seen, []);
       });
     }
 
@@ -119,7 +127,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
         { ca: line(CA.pem), cert: line(client.cert), key: line(client.key) },
       ];
       for (const tls of forms) assert.deepEqual(await create(url, tls)(), gives);
-      assert.deepEqual(
+      saw(
         seen,
         forms.map(() => "client-1"),
       );
@@ -130,7 +138,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
       for (const { cert, key } of [client, other, client, other]) {
         assert.deepEqual(await create(url, { ca: CA.pem, cert, key })(), gives);
       }
-      assert.deepEqual(seen, ["client-1", "client-2", "client-1", "client-2"]);
+      saw(seen, ["client-1", "client-2", "client-1", "client-2"]);
       assert.equal(connections(), 2);
     });
 
@@ -146,7 +154,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
         });
         const { cert } = client;
         assert.deepEqual(await create(url, { ca: CA.pem, cert, key, passphrase })(), gives);
-        assert.deepEqual(seen, ["client-1"]);
+        saw(seen, ["client-1"]);
       });
     }
 
@@ -162,7 +170,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
       // A strategy keeps its token: only a new one asks again.
       for (const issue of issues) await issue();
       const again = name === "the OAuth strategy" ? [] : ["client-2", "client-2"];
-      assert.deepEqual(seen, ["client-1", "client-1", ...again]);
+      saw(seen, ["client-1", "client-1", ...again]);
     });
 
     it("refuses what cannot be used, by name", () => {
