@@ -342,6 +342,8 @@ const CLIENT_CREDENTIALS = [
   "algorithm",
   "kid",
   "assertionAudience",
+  "grantType",
+  "subject",
   "defaultExpiresInSeconds",
   "expiryBufferSeconds",
   "tokenType",

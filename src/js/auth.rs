@@ -22,7 +22,7 @@ use crate::{
     auth::{
         Auth, ClientCredentials, Io, SharedSecret, SignedJwt,
         client_credentials::{
-            self, Method,
+            self, GrantType, Method,
             config::{Authentication, Dialect},
         },
         signed_jwt::{self, Claims},
@@ -223,5 +223,10 @@ fn authentication(fields: &Fields<'_>) -> Result<Authentication, ArgumentError> 
         algorithm: optional("algorithm")?,
         kid: optional("kid")?,
         assertion_audience: optional("assertionAudience")?,
+        grant_type: GrantType::named(
+            fields.read("grantType", config::optional_string)?.as_deref(),
+            method,
+        )?,
+        subject: optional("subject")?,
     })
 }
