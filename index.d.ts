@@ -161,6 +161,8 @@ export type ClientPrivateKey = {
   grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
   /** The `sub` of an assertion that is the grant; none unless given. */
   subject?: string;
+  /** The key's certificate as PEM, told by `x5t#S256` (RFC 7515 §4.1.8), as Entra ID wants it. */
+  certificate?: string;
 } & ClientAssertion;
 
 /** What an assertion may have: one is signed anew for each request, and good for a minute. */

@@ -341,6 +341,7 @@ const CLIENT_CREDENTIALS = [
   "privateKey",
   "algorithm",
   "kid",
+  "certificate",
   "assertionAudience",
   "grantType",
   "subject",

@@ -5,7 +5,15 @@ import { createHmac, createPublicKey, verify } from "node:crypto";
 import { describe, it } from "node:test";
 import { CANARY, refusesField, rejectsWith } from "../support/errors.mjs";
 import { oauthFailed } from "../support/exchanges.mjs";
-import { EC, ED25519, ENCRYPTED, RSA, RSA_PUBLIC, SHORT_RSA } from "../support/keys.mjs";
+import {
+  CERTIFICATE,
+  EC,
+  ED25519,
+  ENCRYPTED,
+  RSA,
+  RSA_PUBLIC,
+  SHORT_RSA,
+} from "../support/keys.mjs";
 import { CLIENT, GRANT, oauth, oauthOf } from "../support/oauth-server.mjs";
 import { rawServer, reply } from "../support/server.mjs";
 
@@ -278,6 +286,11 @@ describe("oauthClientCredentialsAuth refuses", () => {
       "Basic without a secret",
       { clientAuthentication: "client_secret_basic", clientSecret: "" },
       "clientSecret",
+    ],
+    [
+      "a certificate of another key",
+      { clientAuthentication: jwt, privateKey: RSA.pkcs8, certificate: CERTIFICATE },
+      "certificate",
     ],
     ["another grant", { grantType: "password" }, "grantType"],
     [

@@ -147,6 +147,7 @@ holds<
           algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
           grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
           subject?: string;
+          certificate?: string;
         } & Assertion)
       | { clientAuthentication: "tls_client_auth"; tls: Tls | (() => Tls) }
     )

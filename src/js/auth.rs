@@ -222,6 +222,7 @@ fn authentication(fields: &Fields<'_>) -> Result<Authentication, ArgumentError> 
         private_key: secret("privateKey", method.needs_private_key())?,
         algorithm: optional("algorithm")?,
         kid: optional("kid")?,
+        certificate: optional("certificate")?,
         assertion_audience: optional("assertionAudience")?,
         grant_type: GrantType::named(
             fields.read("grantType", config::optional_string)?.as_deref(),

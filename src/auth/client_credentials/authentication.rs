@@ -9,7 +9,12 @@ use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
 use super::config;
-use crate::{error::ArgumentError, jws::ClientKey, now::Now, secret::Secret};
+use crate::{
+    error::ArgumentError,
+    jws::{ClientKey, KeyName},
+    now::Now,
+    secret::Secret,
+};
 
 /// The methods, by their registered names (RFC 7591 §2, RFC 8705 §2.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,7 +124,7 @@ pub(super) enum Authentication {
 /// What assertions are made of (RFC 7523 §3).
 pub(super) struct Assertion {
     key: ClientKey,
-    kid: Option<String>,
+    name: KeyName,
     /// Those that are the same in all, as JSON without its braces.
     claims: String,
 }
@@ -146,20 +151,21 @@ impl Authentication {
             let claims = claims.into_iter().filter_map(|(name, value)| {
                 Some(format!(r#""{name}":{},"#, serde_json::Value::from(value?)))
             });
-            let kid = given(&config.kid);
-            let assertion = Arc::new(Assertion { key, kid, claims: claims.collect() });
-            if is_grant { Self::Grant(assertion) } else { Self::Assertion(assertion) }
+            let name =
+                KeyName::new(&key, given(&config.kid).as_deref(), config.certificate.as_deref())?;
+            let assertion = Arc::new(Assertion { key, name, claims: claims.collect() });
+            Ok(if is_grant { Self::Grant(assertion) } else { Self::Assertion(assertion) })
         };
         match config.method {
             Method::SecretPost => Ok(Self::Form(secret()?.clone())),
             Method::SecretBasic => Ok(Self::Basic(basic(client_id, secret()?))),
             Method::SecretJwt => match config.algorithm.as_deref() {
-                None | Some("HS256") => Ok(assertion(ClientKey::of_secret(secret()?))),
+                None | Some("HS256") => assertion(ClientKey::of_secret(secret()?)),
                 Some(_) => Err(ArgumentError::of_type("algorithm", "must be HS256 for a secret")),
             },
             Method::PrivateKeyJwt => {
                 let pem = present("privateKey", config.private_key.as_ref())?;
-                Ok(assertion(ClientKey::of_pem(pem, config.algorithm.as_deref())?))
+                assertion(ClientKey::of_pem(pem, config.algorithm.as_deref())?)
             }
             Method::TlsClientAuth => Ok(Self::Id),
         }
@@ -200,8 +206,8 @@ impl Assertion {
         if !exp.is_finite() {
             return Err(Unspecified);
         }
-        let Self { key, kid, claims } = self;
-        key.sign(kid.as_deref(), &format!(r#"{{{claims}"jti":"{jti}","iat":{iat},"exp":{exp}}}"#))
+        let Self { key, name, claims } = self;
+        key.sign(name, &format!(r#"{{{claims}"jti":"{jti}","iat":{iat},"exp":{exp}}}"#))
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Authentication {
     pub algorithm: Option<String>,
     /// The id of the key, in an assertion's header.
     pub kid: Option<String>,
+    /// The key's certificate in PEM, whose thumbprint goes into an assertion's header.
+    pub certificate: Option<String>,
     /// Whom an assertion is for; without it the token endpoint.
     pub assertion_audience: Option<String>,
     /// What an assertion is: who asks, or what is asked for, too.
