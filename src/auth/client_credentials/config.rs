@@ -49,7 +49,8 @@ pub struct Authentication {
     pub certificate: Option<String>,
     /// Whom an assertion is for; without it the token endpoint.
     pub assertion_audience: Option<String>,
-    /// What an assertion is: who asks, or what is asked for, too.
+    /// What an assertion is: who asks, or what is asked for, too. Like `subject` it is part of what
+    /// a token is good for.
     pub grant_type: GrantType,
     /// On whose behalf, with a grant that is an assertion.
     pub subject: Option<String>,
