@@ -15,6 +15,8 @@ export declare class Auth {
    * `NODE_TLS_REJECT_UNAUTHORIZED`.
    */
   peek(nowMs: number, rejectUnauthorized?: string | undefined | null): string | null
+  /** Forgets the token: only the one that goes out as `authorization`, where that is a string. */
+  invalidate(authorization: unknown): void
   /** The header's value, waited for. */
   load(nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
 }

@@ -77,6 +77,24 @@ export type OAuthClientCredentialsConfig = {
   audience?: string;
 };
 
+/** A provider that keeps a token, and can be told that the token is no longer good. */
+export type OAuthHeaderProvider = AuthHeaderProvider & {
+  /**
+   * Forgets the kept token, so that the next call gets another: for a request of your own that was
+   * answered 401. {@link createRemoteTokenIssuer} does it by itself.
+   *
+   * @param rejected the headers that the provider gave for that request. Only their token is then
+   * forgotten, not a fresher one; without them whichever token is kept. A fetch under way goes on
+   * @example
+   * ```ts
+   * const headers = await auth();
+   * const answer = await fetch("https://backend.internal/plans", { headers });
+   * if (answer.status === 401) auth.invalidate(headers);
+   * ```
+   */
+  invalidate(rejected?: Record<string, string>): void;
+};
+
 /**
  * An access token by the client credentials grant (RFC 6749 §4.4). It is kept in memory and
  * fetched anew 10 seconds before its end. Callers that arrive during a fetch share it; a failure
@@ -99,7 +117,7 @@ export type OAuthClientCredentialsConfig = {
  */
 export function oauthClientCredentialsAuth(
   config: OAuthClientCredentialsConfig,
-): AuthHeaderProvider;
+): OAuthHeaderProvider;
 
 /** What the SDK's engine asks a token for. Fields that callers add are sent too. */
 export type IssueTokenParams = {
@@ -141,7 +159,9 @@ export type RemoteTokenIssuerConfig = {
 /**
  * A `fetchResourceCredentials` callback that lets a backend issue the token: it POSTs the params
  * as JSON and expects `{ token, tokenType? }`. The POST is written once, and once more for each 307
- * or 308 that asks for it; nothing else repeats it.
+ * or 308 that asks for it. With {@link oauthClientCredentialsAuth} as `auth` it is also sent once
+ * more where the backend answers 401: with a fresh token, within the same `timeoutMs`. Nothing else
+ * repeats it.
  *
  * @returns the callback. It never throws, and rejects with {@link Key0Error}
  * `TOKEN_ISSUE_TIMEOUT` (504) past `timeoutMs`, else with `TOKEN_ISSUE_FAILED` (502): a status

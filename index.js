@@ -94,10 +94,13 @@ function oauthClientCredentialsAuth(config) {
     ),
   );
   strategy.prepare(environment());
-  return provider(strategy, async () => {
+  const headers = async () => {
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
     return { Authorization: await authorization(strategy, unverified) };
-  });
+  };
+  /** @param {Record<string, string>} [rejected] */
+  const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
+  return provider(strategy, Object.assign(headers, { invalidate }));
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */

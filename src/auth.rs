@@ -87,6 +87,13 @@ impl Auth {
         }
     }
 
+    /// Forgets a token that is kept, or only the one that goes out as this `Bearer …`.
+    pub fn invalidate(&self, authorization: Option<&str>) {
+        if let Self::ClientCredentials(strategy) = self {
+            strategy.invalidate(authorization);
+        }
+    }
+
     /// Why a call cannot even begin: the system has no thread or descriptor for it.
     #[must_use]
     pub fn refused(&self, error: &io::Error) -> Key0Error {

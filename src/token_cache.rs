@@ -16,6 +16,8 @@ use crate::{fault_injection, lock::lock, now::Now, secret::Secret};
 #[derive(Clone, Debug)]
 pub struct AccessToken {
     token: Secret,
+    /// `Bearer …`, made once and not at each call.
+    authorization: Secret,
     obtained: Now,
     /// In seconds; `None` has no end.
     lifetime: Option<f64>,
@@ -27,13 +29,20 @@ impl AccessToken {
     #[must_use]
     pub fn new(token: Secret, obtained: Now, lifetime_seconds: f64) -> Self {
         let lifetime = (lifetime_seconds < TWO_TO_53).then_some(lifetime_seconds);
-        Self { token, obtained, lifetime }
+        let authorization = format!("Bearer {}", token.expose()).into();
+        Self { token, authorization, obtained, lifetime }
     }
 
     /// The token itself.
     #[must_use]
     pub fn token(&self) -> &Secret {
         &self.token
+    }
+
+    /// The value of the header `Authorization` that carries it (RFC 6750 §2.1).
+    #[must_use]
+    pub fn authorization(&self) -> &Secret {
+        &self.authorization
     }
 
     /// True while both clocks are before the end less 10 s, and the wall clock not before the
@@ -99,6 +108,14 @@ impl<E> TokenCache<E> {
     #[must_use]
     pub fn peek(&self, now: Now) -> Option<AccessToken> {
         self.state().token.as_ref().filter(|token| token.is_fresh(now)).cloned()
+    }
+
+    /// Forgets the kept token, or only the one that goes out as `authorization`: a fresher one, and
+    /// a load under way, are not what was rejected.
+    pub fn invalidate(&self, authorization: Option<&str>) {
+        self.state().token.take_if(|token| {
+            authorization.is_none_or(|rejected| token.authorization.expose() == rejected)
+        });
     }
 
     /// What there is for a caller; begins a load where there is nothing.
@@ -362,6 +379,23 @@ mod tests {
         let (ticket, next) = missing(&cache, now);
         ticket.finish(Ok(token(now, 3600.0)));
         assert_eq!(text(next.wait().await), Ok("token".to_owned()));
+    }
+
+    #[test]
+    fn a_rejected_token_is_forgotten_and_a_fresher_one_kept() {
+        let (cache, now) = (Cache::default(), begun());
+        missing(&cache, now).0.finish(Ok(token(now, 3600.0)));
+        cache.invalidate(Some("Bearer older"));
+        assert!(cache.peek(now).is_some());
+        cache.invalidate(Some("Bearer token"));
+        assert!(cache.peek(now).is_none());
+        missing(&cache, now).0.finish(Ok(token(now, 3600.0)));
+        cache.invalidate(None);
+        let (ticket, _waiter) = missing(&cache, now);
+        cache.invalidate(None);
+        let _waiter = under_way(&cache, now);
+        ticket.finish(Ok(token(now, 3600.0)));
+        assert!(cache.peek(now).is_some());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     http::{Client, Fault, Sent, fault::Phase},
     now::Now,
     secret::Secret,
-    token_cache::{AccessToken, Cached, Failed, Ticket, TokenCache},
+    token_cache::{Cached, Failed, Ticket, TokenCache},
 };
 
 /// A client of an OAuth 2.0 server, and its token.
@@ -58,7 +58,14 @@ impl ClientCredentials {
     /// `Bearer …`, where a token is at hand, for a call that verifies servers or does not.
     #[must_use]
     pub fn peek(&self, now: Now, verifies: bool) -> Option<Secret> {
-        self.cache(verifies).peek(now).map(|token| authorization(&token))
+        self.cache(verifies).peek(now).map(|token| token.authorization().clone())
+    }
+
+    /// Forgets the token, or only the one that goes out as this `Bearer …`.
+    pub fn invalidate(&self, authorization: Option<&str>) {
+        for cache in [&self.verified, &self.unverified] {
+            cache.invalidate(authorization);
+        }
     }
 
     /// Why a call cannot even begin: the system has no thread or descriptor for it.
@@ -84,11 +91,37 @@ impl ClientCredentials {
         now: Now,
         client: &Client,
     ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
+        self.token_at(now, now, client)
+    }
+
+    /// The same for a call that was begun at `call` and comes back with a token that a server
+    /// rejected. No token is obtained later on the wall clock than its call's beginning: that is
+    /// the only `Date.now()` there is, and may be a fake one that stands still.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` 500.
+    pub fn another_token(
+        &self,
+        rejected: &Secret,
+        call: Now,
+        mono: std::time::Instant,
+        client: &Client,
+    ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
+        self.invalidate(Some(rejected.expose()));
+        self.token_at(call.later(mono), Now { mono, ..call }, client)
+    }
+
+    fn token_at(
+        &self,
+        now: Now,
+        obtained: Now,
+        client: &Client,
+    ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
         let found = match self.cache(client.environment().verifies()).find(now) {
             Cached::Fresh(token) => Ok(token),
             Cached::UnderWay(waiter) => Err(waiter),
             Cached::Missing(ticket, waiter) => {
-                tokio::spawn(load(ticket, self.grant.clone(), now, client.clone()));
+                tokio::spawn(load(ticket, self.grant.clone(), obtained, client.clone()));
                 Err(waiter)
             }
         };
@@ -98,7 +131,7 @@ impl ClientCredentials {
                 Err(waiter) => waiter.wait().await,
             };
             match waited {
-                Ok(token) => Ok(authorization(&token)),
+                Ok(token) => Ok(token.authorization().clone()),
                 Err(Failed::Load(failure)) => Err(failure.error()),
                 Err(Failed::Vanished) => Err(Failure::Vanished.error()),
             }
@@ -118,10 +151,6 @@ async fn load(ticket: Ticket<Failure>, grant: Arc<Grant>, now: Now, client: Clie
         let phase = Phase::at(origin, sent.is_under_way());
         Err(Failure::TimedOut { phase, sent: sent.get() })
     }));
-}
-
-fn authorization(token: &AccessToken) -> Secret {
-    format!("Bearer {}", token.token().expose()).into()
 }
 
 /// For the whole exchange, the body included; the SDK's.

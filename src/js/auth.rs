@@ -24,6 +24,7 @@ use crate::{
     },
     error::ArgumentError,
     http::{headers::HeaderLine, tls},
+    secret::Secret,
 };
 
 /// A strategy.
@@ -57,6 +58,13 @@ impl AuthHandle {
         let peek = || self.auth.peek(now, verifies).map(|line| header_value(&line));
         // After a panic the caller goes on to `load`, which meets it again and reports it.
         catch_unwind(AssertUnwindSafe(peek)).ok().flatten()
+    }
+
+    /// Forgets the token: only the one that goes out as `authorization`, where that is a string.
+    #[napi]
+    pub fn invalidate(&self, authorization: Unknown<'_>) {
+        let rejected = config::secret_if_string(authorization);
+        self.auth.invalidate(rejected.as_ref().map(Secret::expose));
     }
 
     /// The header's value, waited for.

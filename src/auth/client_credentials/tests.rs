@@ -10,6 +10,7 @@ use crate::{
         fault::{Reason, Stage},
     },
     redact::{Excerpt, Redactor},
+    token_cache::AccessToken,
 };
 
 fn strategy(client_secret: &str) -> ClientCredentials {
