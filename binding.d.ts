@@ -103,7 +103,7 @@ export interface CauseRecord {
 }
 
 /** `oauthClientCredentialsAuth` */
-export declare function clientCredentials(tokenUrl: unknown, clientId: unknown, clientSecret: unknown, scopes: unknown, audience: unknown): Outcome<Auth>
+export declare function clientCredentials(config: object): Outcome<Auth>
 
 /** An error for the shell to throw. */
 export interface ErrorRecord {
@@ -125,7 +125,7 @@ export interface ErrorRecord {
 }
 
 /** `createRemoteTokenIssuer` */
-export declare function remoteTokenIssuer(url: unknown, timeoutMs: unknown, idempotencyKey: unknown, auth: unknown, secret: unknown, headerName: unknown): Outcome<RemoteIssuer>
+export declare function remoteTokenIssuer(config: object): Outcome<RemoteIssuer>
 
 /** `sharedSecretAuth` */
 export declare function sharedSecret(headerName: unknown, secret: unknown): Outcome<Auth>

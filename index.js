@@ -76,23 +76,9 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
 
 /** @type {typeof Types.oauthClientCredentialsAuth} */
 function oauthClientCredentialsAuth(config) {
-  const [tokenUrl, clientId, clientSecret, scopes, audience] = read(
-    config,
-    "tokenUrl",
-    "clientId",
-    "clientSecret",
-    "scopes",
-    "audience",
-  );
-  const strategy = unwrap(
-    binding.clientCredentials(
-      address("tokenUrl", tokenUrl),
-      clientId,
-      clientSecret,
-      scopes,
-      audience,
-    ),
-  );
+  const fields = read(config, "tokenUrl", "clientId", "clientSecret", "scopes", "audience");
+  fields.tokenUrl = address("tokenUrl", fields.tokenUrl);
+  const strategy = unwrap(binding.clientCredentials(fields));
   strategy.prepare(environment());
   const headers = async () => {
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
@@ -105,25 +91,10 @@ function oauthClientCredentialsAuth(config) {
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
 function createRemoteTokenIssuer(config) {
-  const [url, timeoutMs, idempotencyKey, auth, secret, headerName] = read(
-    config,
-    "url",
-    "timeoutMs",
-    "idempotencyKey",
-    "auth",
-    "secret",
-    "headerName",
-  );
-  const issuer = unwrap(
-    binding.remoteTokenIssuer(
-      address("url", url),
-      timeoutMs,
-      idempotencyKey,
-      auth,
-      secret,
-      headerName,
-    ),
-  );
+  const fields = read(config, "url", "timeoutMs", "idempotencyKey", "auth", "secret", "headerName");
+  const { auth } = fields;
+  fields.url = address("url", fields.url);
+  const issuer = unwrap(binding.remoteTokenIssuer(fields));
   issuer.prepare(environment());
   seekSdkClass();
   return async (params) => {
@@ -160,8 +131,8 @@ class AccessTokenIssuer {
   /** @param {string | Types.AccessTokenIssuerConfig} config */
   constructor(config) {
     const isBare = typeof config === "string";
-    const [secret, privateKey, algorithm] = isBare
-      ? []
+    const { secret, privateKey, algorithm } = isBare
+      ? read()
       : read(config, "secret", "privateKey", "algorithm");
     const bare = isBare ? config : undefined;
     const value = unwrap(binding.accessTokenIssuer(bare, secret, privateKey, algorithm));
@@ -203,7 +174,7 @@ const { sign } = AccessTokenIssuer.prototype;
 
 /** @type {typeof Types.validateKey0Token} */
 async function validateKey0Token(authHeader, config) {
-  const [secret, publicKey, algorithm] = read(config, "secret", "publicKey", "algorithm");
+  const { secret, publicKey, algorithm } = read(config, "secret", "publicKey", "algorithm");
   const now = Date.now();
   const valid = binding.validateKey0Token(authHeader, secret, publicKey, algorithm, now);
   return isRecord(valid) ? failed(valid) : JSON.parse(valid);
@@ -211,7 +182,7 @@ async function validateKey0Token(authHeader, config) {
 
 /** @type {typeof Types.validateToken} */
 async function validateToken(authHeader, config) {
-  const [secret] = read(config, "secret");
+  const { secret } = read(config, "secret");
   const valid = binding.validateToken(authHeader, secret, Date.now());
   return isRecord(valid) ? refused(valid) : JSON.parse(valid);
 }
@@ -280,12 +251,15 @@ function joined(value) {
 }
 
 /**
- * Fields of a caller's object, each read once.
- * @param {any} config
+ * Fields of a caller's object, each read once; nothing else is in what holds them.
+ * @param {any} [config]
  * @param {string[]} names
+ * @returns {Record<string, any>}
  */
 function read(config, ...names) {
-  return names.map((name) => readable(name, () => copied(config?.[name])));
+  const fields = Object.create(null);
+  for (const name of names) fields[name] = readable(name, () => copied(config?.[name]));
+  return fields;
 }
 
 /** @param {unknown} value */

@@ -13,7 +13,7 @@ use napi_derive::napi;
 
 use super::{
     access_token_issuer::AccessTokenIssuerHandle,
-    config,
+    config::{self, Fields},
     outcome::{Outcome, lost, outcome},
     runtime,
 };
@@ -160,20 +160,15 @@ pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
 
 /// `oauthClientCredentialsAuth`
 #[napi]
-pub fn client_credentials(
-    token_url: Unknown<'_>,
-    client_id: Unknown<'_>,
-    client_secret: Unknown<'_>,
-    scopes: Unknown<'_>,
-    audience: Unknown<'_>,
-) -> Outcome<AuthHandle> {
+pub fn client_credentials(config: Object<'_>) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
+        let fields = Fields::new(config);
         ClientCredentials::new(&client_credentials::Config {
-            token_url: config::string("tokenUrl", token_url)?,
-            client_id: config::string("clientId", client_id)?,
-            client_secret: config::string("clientSecret", client_secret)?.into(),
-            scopes: config::strings("scopes", scopes)?,
-            audience: config::optional_string("audience", audience)?,
+            token_url: fields.read("tokenUrl", config::string)?,
+            client_id: fields.read("clientId", config::string)?,
+            client_secret: fields.read("clientSecret", config::string)?.into(),
+            scopes: fields.read("scopes", config::strings)?,
+            audience: fields.read("audience", config::optional_string)?,
         })
     };
     outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use napi::{
     JsValue as _, ValueType,
-    bindgen_prelude::{FromNapiValue, Unknown},
+    bindgen_prelude::{FromNapiValue, JsObjectValue as _, Object, Unknown},
 };
 
 use crate::{
@@ -15,6 +15,33 @@ use crate::{
 /// Both clocks; `wall_ms` is the shell's `Date.now()`.
 pub fn now(wall_ms: f64) -> Now {
     Now { wall_ms, mono: Instant::now() }
+}
+
+/// The options of a function: a plain object of the shell's, which has read each of the caller's
+/// fields once. A field is named where it is taken, and nowhere else at the border.
+pub struct Fields<'env>(Object<'env>);
+
+impl<'env> Fields<'env> {
+    /// Of the object that the shell made.
+    pub fn new(object: Object<'env>) -> Self {
+        Self(object)
+    }
+
+    /// The field's value, `undefined` where there is none.
+    pub fn get(&self, field: &'static str) -> Result<Unknown<'env>, ArgumentError> {
+        self.0
+            .get_named_property_unchecked(field)
+            .map_err(|error| ArgumentError::of_type(field, unreadable(&error)))
+    }
+
+    /// What `read` makes of the field.
+    pub fn read<T>(
+        &self,
+        field: &'static str,
+        read: impl FnOnce(&'static str, Unknown<'env>) -> Result<T, ArgumentError>,
+    ) -> Result<T, ArgumentError> {
+        read(field, self.get(field)?)
+    }
 }
 
 /// A string.
@@ -88,13 +115,13 @@ pub fn number(field: &'static str, value: Unknown<'_>) -> Result<f64, ArgumentEr
     }
 }
 
-/// `timeoutMs` as it was given.
-pub fn timeout(value: Unknown<'_>) -> Result<Timeout, ArgumentError> {
+/// A time as it was given.
+pub fn timeout(field: &'static str, value: Unknown<'_>) -> Result<Timeout, ArgumentError> {
     match kind(value) {
         ValueType::Undefined | ValueType::Null => Ok(Timeout::Default),
-        ValueType::Number => cast("timeoutMs", value).map(Timeout::Number),
-        ValueType::String => cast("timeoutMs", value).map(Timeout::Text),
-        other => Err(mistyped("timeoutMs", "a number or a numeric string", other)),
+        ValueType::Number => cast(field, value).map(Timeout::Number),
+        ValueType::String => cast(field, value).map(Timeout::Text),
+        other => Err(mistyped(field, "a number or a numeric string", other)),
     }
 }
 
@@ -179,5 +206,9 @@ fn cast<T: FromNapiValue>(field: &'static str, value: Unknown<'_>) -> Result<T, 
     let raw = value.value();
     #[expect(unsafe_code, reason = "the caller has looked at the type")]
     let cast = unsafe { T::from_napi_value(raw.env, raw.value) };
-    cast.map_err(|error| ArgumentError::of_type(field, format!("cannot be read: {}", error.reason)))
+    cast.map_err(|error| ArgumentError::of_type(field, unreadable(&error)))
+}
+
+fn unreadable(error: &napi::Error) -> String {
+    format!("cannot be read: {}", error.reason)
 }

@@ -4,13 +4,13 @@ use std::io;
 
 use napi::{
     Env,
-    bindgen_prelude::{Either, Object, Unknown},
+    bindgen_prelude::{Either, Object},
 };
 use napi_derive::napi;
 
 use super::{
     auth::AuthHandle,
-    config,
+    config::{self, Fields},
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
     runtime,
@@ -34,26 +34,21 @@ pub struct RemoteIssuerHandle {
 
 /// `createRemoteTokenIssuer`
 #[napi]
-pub fn remote_token_issuer(
-    url: Unknown<'_>,
-    timeout_ms: Unknown<'_>,
-    idempotency_key: Unknown<'_>,
-    auth: Unknown<'_>,
-    secret: Unknown<'_>,
-    header_name: Unknown<'_>,
-) -> Outcome<RemoteIssuerHandle> {
+pub fn remote_token_issuer(config: Object<'_>) -> Outcome<RemoteIssuerHandle> {
     outcome(|| {
+        let fields = Fields::new(config);
         let issuer = RemoteTokenIssuer::new(&Config {
-            url: config::string("url", url)?,
-            timeout_ms: config::timeout(timeout_ms)?,
-            idempotency_key: !config::is_false(idempotency_key),
+            url: fields.read("url", config::string)?,
+            timeout_ms: fields.read("timeoutMs", config::timeout)?,
+            idempotency_key: !config::is_false(fields.get("idempotencyKey")?),
         })?;
+        let auth = fields.get("auth")?;
         let auth = if config::is_truthy(auth) {
             config::function("auth", auth)?;
             None
         } else {
-            let secret = config::truthy_string("secret", secret)?;
-            let name = config::truthy_string("headerName", header_name)?;
+            let secret = fields.read("secret", config::truthy_string)?;
+            let name = fields.read("headerName", config::truthy_string)?;
             Some(Auth::legacy(secret.map(Secret::from), name)?)
         };
         Ok::<_, ArgumentError>(RemoteIssuerHandle { issuer, auth })
