@@ -76,8 +76,12 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
 
 /** @type {typeof Types.oauthClientCredentialsAuth} */
 function oauthClientCredentialsAuth(config) {
-  const fields = read(config, "tokenUrl", "clientId", "clientSecret", "scopes", "audience");
+  const fields = read(config, ...CLIENT_CREDENTIALS);
   fields.tokenUrl = address("tokenUrl", fields.tokenUrl);
+  for (const name of ["headers", "extraParams"]) {
+    const value = fields[name];
+    fields[name] = readable(name, () => (Array.isArray(value) ? value.flat() : pairs(value)));
+  }
   const strategy = unwrap(binding.clientCredentials(fields));
   strategy.prepare(environment());
   const headers = async () => {
@@ -228,17 +232,26 @@ async function authorization(strategy, rejectUnauthorized) {
  * @param {any} headers
  */
 function give(given, headers) {
-  if (typeof headers !== "object" || headers === null) return given.other(headers);
-  const isMap = /^\[object (Map|Headers)\]$/.test(tag.call(headers));
+  const list = pairs(headers);
+  if (!Array.isArray(list)) return given.other(headers);
+  given.headers(list);
+}
+
+/**
+ * Names and values of an object, a `Headers`, a `Map` or `URLSearchParams`, in turn; what can have
+ * none as it is.
+ * @param {any} headers
+ */
+function pairs(headers) {
+  if (typeof headers !== "object" || headers === null) return headers;
+  const isMap = /^\[object (Map|Headers|URLSearchParams)\]$/.test(tag.call(headers));
   const isIterated = isMap && typeof headers[Symbol.iterator] === "function";
   /** @type {unknown[]} */
   const entries = isIterated ? [...headers] : Object.entries(headers);
-  given.headers(
-    entries.flatMap((entry) => {
-      const [name, value] = Array.isArray(entry) ? entry : [];
-      return [name, Array.isArray(value) ? joined(value) : value];
-    }),
-  );
+  return entries.flatMap((entry) => {
+    const [name, value] = Array.isArray(entry) ? entry : [];
+    return [name, Array.isArray(value) ? joined(value) : value];
+  });
 }
 
 /** An array as `fetch` makes it text; one that cannot be text stays. @param {unknown[]} value */
@@ -306,6 +319,25 @@ function variable(name) {
   const value = env[name];
   return typeof value === "string" && Object.hasOwn(env, name) ? value : undefined;
 }
+
+const CLIENT_CREDENTIALS = [
+  "tokenUrl",
+  "clientId",
+  "clientSecret",
+  "scopes",
+  "audience",
+  "resource",
+  "extraParams",
+  "headers",
+  "clientAuthentication",
+  "privateKey",
+  "algorithm",
+  "kid",
+  "assertionAudience",
+  "defaultExpiresInSeconds",
+  "expiryBufferSeconds",
+  "tokenType",
+];
 
 const { toString: tag } = Object.prototype;
 

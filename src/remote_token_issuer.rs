@@ -790,9 +790,11 @@ mod tests {
             ClientCredentials::new(&client_credentials::Config {
                 token_url: format!("{origin}/token"),
                 client_id: "id".to_owned(),
-                client_secret: "s3cr3t!".to_owned().into(),
-                scopes: Vec::new(),
-                audience: None,
+                authentication: client_credentials::config::Authentication {
+                    client_secret: Some("s3cr3t!".to_owned().into()),
+                    ..Default::default()
+                },
+                ..client_credentials::Config::default()
             })
             .unwrap(),
         ))

@@ -1,7 +1,8 @@
 //! `oauthClientCredentialsAuth`: the client credentials grant (RFC 6749 §4.4).
 
 mod answer;
-mod config;
+mod authentication;
+pub mod config;
 mod failure;
 mod grant;
 mod request;
@@ -12,7 +13,7 @@ use std::{future::Future, io, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
-pub use self::config::Config;
+pub use self::{authentication::Method, config::Config};
 use self::{failure::Failure, grant::Grant, request::TokenRequest};
 use crate::{
     error::{ArgumentError, Key0Error},
@@ -141,7 +142,10 @@ impl ClientCredentials {
 
 async fn load(ticket: Ticket<Failure>, grant: Arc<Grant>, now: Now, client: Client) {
     let sent = Sent::default();
-    let mut exchange = TokenRequest::new(grant, now);
+    let mut exchange = match TokenRequest::new(grant, now) {
+        Ok(exchange) => exchange,
+        Err(failure) => return ticket.finish(Err(failure)),
+    };
     // Counted from the call, as its issuer's own time is.
     let deadline = Instant::from_std(now.mono) + LONGEST_FETCH;
     let result = timeout_at(deadline, client.drive(&mut exchange, &sent)).await;

@@ -19,7 +19,11 @@ use super::{
 };
 use crate::{
     auth::{
-        Auth, ClientCredentials, Io, SharedSecret, SignedJwt, client_credentials,
+        Auth, ClientCredentials, Io, SharedSecret, SignedJwt,
+        client_credentials::{
+            self, Method,
+            config::{Authentication, Dialect},
+        },
         signed_jwt::{self, Claims},
     },
     error::ArgumentError,
@@ -166,10 +170,51 @@ pub fn client_credentials(config: Object<'_>) -> Outcome<AuthHandle> {
         ClientCredentials::new(&client_credentials::Config {
             token_url: fields.read("tokenUrl", config::string)?,
             client_id: fields.read("clientId", config::string)?,
-            client_secret: fields.read("clientSecret", config::string)?.into(),
+            authentication: authentication(&fields)?,
             scopes: fields.read("scopes", config::strings)?,
             audience: fields.read("audience", config::optional_string)?,
+            resource: fields.read("resource", config::one_or_more)?,
+            extra_params: fields
+                .read("extraParams", config::pairs)?
+                .into_iter()
+                .map(|(name, value)| (name, value.into()))
+                .collect(),
+            headers: fields
+                .read("headers", config::pairs)?
+                .into_iter()
+                .map(|(name, value)| HeaderLine { name, value: value.into() })
+                .collect(),
+            dialect: Dialect {
+                default_lifetime: fields
+                    .read("defaultExpiresInSeconds", config::optional_number)?,
+                expiry_buffer: fields.read("expiryBufferSeconds", config::optional_number)?,
+                bearer_only: Dialect::bearer_only(
+                    fields.read("tokenType", config::optional_string)?.as_deref(),
+                )?,
+            },
         })
     };
     outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))
+}
+
+/// `clientAuthentication` and what belongs to it. Options of another method are not read.
+fn authentication(fields: &Fields<'_>) -> Result<Authentication, ArgumentError> {
+    let name = fields.read("clientAuthentication", config::optional_string)?;
+    let method = Method::named(name.as_deref())?;
+    let secret = |field, is_needed: bool| {
+        let value = is_needed.then(|| fields.read(field, config::string)).transpose()?;
+        Ok::<_, ArgumentError>(value.map(Secret::from))
+    };
+    let optional = |field| match method {
+        Method::SecretJwt | Method::PrivateKeyJwt => fields.read(field, config::optional_string),
+        _ => Ok(None),
+    };
+    Ok(Authentication {
+        method,
+        client_secret: secret("clientSecret", method.needs_secret())?,
+        private_key: secret("privateKey", method.needs_private_key())?,
+        algorithm: optional("algorithm")?,
+        kid: optional("kid")?,
+        assertion_audience: optional("assertionAudience")?,
+    })
 }

@@ -154,6 +154,56 @@ pub fn strings(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, A
         .collect()
 }
 
+/// A string or several, or nothing.
+pub fn one_or_more(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, ArgumentError> {
+    match kind(value) {
+        ValueType::String => Ok(vec![cast(field, value)?]),
+        _ => strings(field, value),
+    }
+}
+
+/// Names with their texts, or nothing: the shell makes a flat list of whatever has them.
+pub fn pairs(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Vec<(String, String)>, ArgumentError> {
+    if matches!(kind(value), ValueType::Undefined | ValueType::Null) {
+        return Ok(Vec::new());
+    }
+    if kind(value) != ValueType::Object || !value.is_array().unwrap_or(false) {
+        return Err(mistyped(field, "an object of strings", kind(value)));
+    }
+    let list: Vec<Unknown<'_>> = cast(field, value)?;
+    if list.len() % 2 == 1 {
+        return Err(ArgumentError::of_type(field, "must be an object of strings"));
+    }
+    list.chunks_exact(2)
+        .map(|pair| {
+            let wrong = |problem| ArgumentError::of_type(field, problem);
+            let name = primitive_text(pair[0]);
+            let name = name.map_err(|_| wrong("must be an object of strings".to_owned()))?;
+            match primitive_text(pair[1]) {
+                Ok(text) => Ok((name, text)),
+                // Not named: what stands in the wrong place may be a secret.
+                Err(kind) => {
+                    Err(wrong(format!("must be an object of strings, one value is {kind}")))
+                }
+            }
+        })
+        .collect()
+}
+
+/// A number, or nothing.
+pub fn optional_number(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Option<f64>, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        _ => number(field, value).map(Some),
+    }
+}
+
 /// A string, or what becomes one without running anybody's code; else what it is.
 pub fn primitive_text(value: Unknown<'_>) -> Result<String, &'static str> {
     match kind(value) {

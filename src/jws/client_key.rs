@@ -23,7 +23,7 @@ use crate::{error::ArgumentError, secret::Secret};
 /// A key and its algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
 pub enum ClientKey {
     /// `client_secret_jwt`: the secret's bytes as they are.
-    Hs256(hmac::Key),
+    Hs256(Box<hmac::Key>),
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256(RsaKeyPair),
     /// RSASSA-PSS with SHA-256.
@@ -38,10 +38,10 @@ impl ClientKey {
     /// For HS256.
     #[must_use]
     pub fn of_secret(secret: &Secret) -> Self {
-        Self::Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()))
+        Self::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes())))
     }
 
-    /// Out of PEM: PKCS#8, PKCS#1 or SEC1. Without `algorithm` RS256, ES256 or EdDSA, as the key
+    /// Out of PEM: PKCS#8, PKCS#1 or SEC1. Without `algorithm` `RS256`, `ES256` or `EdDSA`, as the key
     /// is.
     ///
     /// # Errors

@@ -44,6 +44,15 @@ pub(super) enum Failure {
         /// In words that continue "the token …".
         problem: &'static str,
     },
+    /// A token of another type than the configuration wants.
+    NotBearer {
+        /// Whose.
+        answer: Described,
+        /// Its `token_type`, empty for none.
+        said: Excerpt,
+    },
+    /// No assertion could be signed.
+    Unsigned,
     /// No answer, or not the whole of it.
     Fault(Fault),
     /// Sent elsewhere.
@@ -72,13 +81,14 @@ pub(super) struct Refusal {
     pub code: Option<&'static str>,
     pub error: Option<Excerpt>,
     pub description: Option<Excerpt>,
+    pub uri: Option<Excerpt>,
 }
 
 /// For the seller.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.answer.fmt(f)?;
-        for words in [&self.error, &self.description].into_iter().flatten() {
+        for words in [&self.error, &self.description, &self.uri].into_iter().flatten() {
             write!(f, ": {words}")?;
         }
         Ok(())
@@ -119,6 +129,10 @@ impl Failure {
             Self::UnusableToken { problem, .. } => {
                 return Message::new("Invalid OAuth response: access_token ").with(*problem);
             }
+            Self::NotBearer { .. } => {
+                return "Invalid OAuth response: token_type is not Bearer".into();
+            }
+            Self::Unsigned => return "the client assertion could not be signed".into(),
             Self::Fault(fault) => return fault.message(),
             Self::Misdirected { misdirected, .. } => return misdirected.message(),
             Self::TimedOut { .. } => return "no token within 10 s".into(),
@@ -148,6 +162,16 @@ impl Failure {
             Self::UnusableToken { answer, problem } => {
                 of(answer, Cause::new(format_args!("{answer}: its access_token {problem}")))
             }
+            Self::NotBearer { answer, said } if said.is_empty() => {
+                of(answer, Cause::new(format_args!("{answer}: it has no token_type")))
+            }
+            Self::NotBearer { answer, said } => {
+                of(answer, Cause::new(format_args!("{answer}: its token_type is {said}")))
+            }
+            Self::Unsigned => Cause {
+                sent: Some(false),
+                ..Cause::new("internal: the client assertion could not be signed")
+            },
             Self::Fault(fault) => fault.cause(),
             Self::Misdirected { misdirected, status } => {
                 Cause { status: Some(*status), sent: Some(true), ..Cause::new(misdirected) }
