@@ -14,6 +14,7 @@ pub use self::{
     client_credentials::ClientCredentials, shared_secret::SharedSecret, signed_jwt::SignedJwt,
 };
 use crate::{
+    errand::Errands,
     error::{ArgumentError, Key0Error},
     http::Client,
     http::headers::HeaderLine,
@@ -29,6 +30,8 @@ pub struct Io {
     pub http: Client,
     /// Threads for signatures that take long.
     pub signing: SigningPool,
+    /// Where a load sends what only the caller's side can do.
+    pub errands: Errands,
 }
 
 /// Headers on their way, or why there are none.
@@ -65,6 +68,12 @@ impl Auth {
     #[must_use]
     pub fn is_https(&self) -> bool {
         matches!(self, Self::ClientCredentials(strategy) if strategy.is_https())
+    }
+
+    /// Whether it has to ask its caller's side for something at times.
+    #[must_use]
+    pub fn has_errands(&self) -> bool {
+        matches!(self, Self::ClientCredentials(strategy) if strategy.has_errands())
     }
 
     /// Whose token is waited for, where one is: scheme, host and port.
@@ -117,7 +126,7 @@ impl Auth {
                 Box::pin(async { Ok(vec![authorization(signed.await?)]) })
             }
             Self::ClientCredentials(strategy) => {
-                let token = strategy.token(now, &io.http);
+                let token = strategy.token(now, io);
                 Box::pin(async { Ok(vec![authorization(token.await?)]) })
             }
         }

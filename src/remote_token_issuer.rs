@@ -363,15 +363,13 @@ struct Renewal {
     strategy: ClientCredentials,
     /// When the call began.
     call: Now,
-    http: Client,
+    io: Io,
 }
 
 impl Renewal {
     fn of(auth: Auth, call: Now, io: &Io) -> Option<Self> {
         match auth {
-            Auth::ClientCredentials(strategy) => {
-                Some(Self { strategy, call, http: io.http.clone() })
-            }
+            Auth::ClientCredentials(strategy) => Some(Self { strategy, call, io: io.clone() }),
             Auth::None | Auth::SharedSecret(_) | Auth::SignedJwt(_) => None,
         }
     }
@@ -382,10 +380,10 @@ impl Renewal {
         lines: &[HeaderLine],
         deadline: Instant,
     ) -> Result<Vec<HeaderLine>, Option<String>> {
-        let Self { strategy, call, http } = self;
+        let Self { strategy, call, io } = self;
         let rejected = lines.first().ok_or(None)?;
         let mono = Instant::now().into_std();
-        let token = strategy.another_token(&rejected.value, call, mono, &http);
+        let token = strategy.another_token(&rejected.value, call, mono, &io);
         match timeout_at(deadline, token).await {
             Ok(Ok(value)) => Ok(vec![HeaderLine { value, ..rejected.clone() }]),
             Ok(Err(error)) => Err(error.cause.map(|cause| cause.message)),
@@ -562,6 +560,7 @@ mod tests {
     use super::*;
     use crate::{
         auth::client_credentials,
+        errand::Errands,
         http::{Resolver, fault::Reason, tls::TlsEnvironment},
         signing_pool::SigningPool,
     };
@@ -737,7 +736,7 @@ mod tests {
 
     fn io() -> Io {
         let http = Client::new(TlsEnvironment::default(), Resolver::default());
-        Io { http, signing: SigningPool::default() }
+        Io { http, signing: SigningPool::default(), errands: Errands::default() }
     }
 
     async fn issued<F: Future<Output = Given> + Send>(

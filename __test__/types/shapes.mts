@@ -10,9 +10,11 @@ import {
   type Key0ErrorCode,
   noAuth,
   type OAuthClientCredentialsConfig,
+  type OAuthHeaderProvider,
   oauthClientCredentialsAuth,
   type RemoteTokenIssuerConfig,
   sharedSecretAuth,
+  type TokenCache,
   type TokenClaims,
   type TokenIssuanceResult,
   type TokenResult,
@@ -107,9 +109,13 @@ holds<
     {
       tokenUrl: string | URL;
       clientId: string;
-      clientSecret: string;
+      clientSecret: string | (() => string | PromiseLike<string>);
       scopes?: string[];
       audience?: string;
+      cache?: TokenCache;
+      refreshAhead?: number;
+      retry?: { attempts?: number; minDelayMs?: number; maxDelayMs?: number };
+      coolDownMs?: number;
     }
   >
 >();
@@ -181,11 +187,19 @@ holds<
 
 // the functions
 holds<Equal<typeof noAuth, () => AuthHeaderProvider>>();
-holds<Equal<typeof sharedSecretAuth, (headerName: string, secret: string) => AuthHeaderProvider>>();
+holds<
+  Equal<
+    typeof sharedSecretAuth,
+    (
+      headerName: string,
+      secret: string | (() => string | PromiseLike<string>),
+    ) => AuthHeaderProvider
+  >
+>();
 holds<
   Equal<
     typeof oauthClientCredentialsAuth,
-    (config: OAuthClientCredentialsConfig) => AuthHeaderProvider
+    (config: OAuthClientCredentialsConfig) => OAuthHeaderProvider
   >
 >();
 holds<

@@ -81,6 +81,20 @@ pub fn is_truthy(value: Unknown<'_>) -> bool {
     value.coerce_to_bool().unwrap_or(false)
 }
 
+/// Whether there is an object, and no other value.
+pub fn is_object(field: &'static str, value: Unknown<'_>) -> Result<bool, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(false),
+        ValueType::Object => Ok(true),
+        other => Err(mistyped(field, "an object", other)),
+    }
+}
+
+/// `true`, and nothing else that is truthy.
+pub fn is_true(value: Unknown<'_>) -> bool {
+    kind(value) == ValueType::Boolean && is_truthy(value)
+}
+
 /// `false`, and nothing else that is falsy.
 pub fn is_false(value: Unknown<'_>) -> bool {
     kind(value) == ValueType::Boolean && !is_truthy(value)

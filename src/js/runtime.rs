@@ -25,6 +25,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 use super::outcome::ErrorRecord;
 use crate::{
     auth::Io,
+    errand::Errands,
     error::Key0Error,
     http::{Client, Resolver, tls::TlsEnvironment},
     signing_pool::SigningPool,
@@ -152,7 +153,7 @@ fn start(env: Env) -> io::Result<Environment> {
     env.add_env_cleanup_hook((), |()| end()).map_err(|error| io::Error::other(error.reason))?;
     let resolver = Resolver::default();
     let http = Client::new(TlsEnvironment::default(), resolver.clone());
-    let io = Io { http, signing: SigningPool::default() };
+    let io = Io { http, signing: SigningPool::default(), errands: Errands::default() };
     Ok(Environment { handle, io, resolver, shutdown, ended })
 }
 

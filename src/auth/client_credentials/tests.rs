@@ -2,13 +2,14 @@ use super::{
     config::Authentication,
     failure::{INCOMPLETE, REGISTERED, registered},
     grant::form,
+    request::TokenRequest,
     *,
 };
 use crate::{
     error::{Cause, Code},
     http::{
         Exchange as _, Reply, Step,
-        fault::{Reason, Stage},
+        fault::{Phase, Reason, Stage},
     },
     redact::{Excerpt, Redactor},
     token_cache::AccessToken,
