@@ -25,6 +25,7 @@ const {
   unwrap,
 } = require("./lib/errors.js");
 const { redisTokenCache } = require("./lib/redis-token-cache.js");
+const { tlsOption } = require("./lib/tls.js");
 
 /**
  * The native strategy behind a provider made here, where it can stand for the provider.
@@ -44,14 +45,14 @@ const natives = new WeakSet();
 
 /** @type {typeof Types.noAuth} */
 function noAuth() {
-  return provider(binding.Auth.none(), async () => ({}));
+  return provider(binding.Auth.none(), undefined, async () => ({}));
 }
 
 /** @type {typeof Types.sharedSecretAuth} */
 function sharedSecretAuth(headerName, secret) {
   if (typeof secret === "function") return rotatingSecretAuth(headerName, secret);
   const strategy = unwrap(binding.sharedSecret(headerName, secret));
-  return provider(strategy, async () => ({ [headerName]: secret }));
+  return provider(strategy, undefined, async () => ({ [headerName]: secret }));
 }
 
 /**
@@ -103,25 +104,30 @@ function oauthClientCredentialsAuth(config) {
   const bounds = read(retry, "attempts", "minDelayMs", "maxDelayMs");
   for (const [name, value] of Object.entries(bounds)) fields[`retry.${name}`] = value;
   fields.cache = readable("cache", () => methodsOf(cache));
-  const strategy = unwrap(binding.clientCredentials(fields));
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const strategy = unwrap(binding.clientCredentials(fields, Date.now()));
   const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
   handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
   const headers = async () => {
+    renew?.(strategy);
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
     return { Authorization: await authorization(strategy, unverified) };
   };
   /** @param {Record<string, string>} [rejected] */
   const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
-  return provider(strategy, Object.assign(headers, { invalidate }));
+  return provider(strategy, renew, Object.assign(headers, { invalidate }));
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
 function createRemoteTokenIssuer(config) {
-  const fields = read(config, "url", "timeoutMs", "idempotencyKey", "auth", "secret", "headerName");
+  const fields = read(config, ...REMOTE_TOKEN_ISSUER);
   const { auth } = fields;
   fields.url = address("url", fields.url);
-  const issuer = unwrap(binding.remoteTokenIssuer(fields));
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const issuer = unwrap(binding.remoteTokenIssuer(fields, Date.now()));
   issuer.prepare(environment());
   seekSdkClass();
   return async (params) => {
@@ -146,6 +152,7 @@ function createRemoteTokenIssuer(config) {
     } catch (error) {
       return failed(binding.unsendable(), error);
     }
+    renew?.(issuer);
     let outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
     if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
     if (!isRecord(outcome)) return JSON.parse(outcome);
@@ -218,10 +225,14 @@ async function validateToken(authHeader, config) {
 /**
  * @template {Types.AuthHeaderProvider} T
  * @param {Auth} strategy
+ * @param {((strategy: Auth) => void) | undefined} renew what has to be looked at before each call
  * @param {T} headers
  */
-function provider(strategy, headers) {
-  strategies.set(headers, () => strategy);
+function provider(strategy, renew, headers) {
+  strategies.set(headers, () => {
+    renew?.(strategy);
+    return strategy;
+  });
   return headers;
 }
 
@@ -366,6 +377,17 @@ const CLIENT_CREDENTIALS = [
   "refreshAhead",
   "retry",
   "coolDownMs",
+  "tls",
+];
+
+const REMOTE_TOKEN_ISSUER = [
+  "url",
+  "timeoutMs",
+  "idempotencyKey",
+  "auth",
+  "secret",
+  "headerName",
+  "tls",
 ];
 
 const { toString: tag } = Object.prototype;

@@ -12,6 +12,7 @@ mod errands;
 mod fault_injection;
 mod given;
 mod outcome;
+mod own_tls;
 mod panic_hook;
 mod remote_token_issuer;
 mod runtime;

@@ -18,6 +18,7 @@ use aws_lc_rs::{
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 
+pub(crate) use self::pem::Section;
 pub use self::{
     client_key::ClientKey,
     key_error::{KeyError, Material, Needed},

@@ -14,6 +14,7 @@ import {
   oauthClientCredentialsAuth,
   type RemoteTokenIssuerConfig,
   sharedSecretAuth,
+  type TlsOptions,
   type TokenCache,
   type TokenClaims,
   type TokenIssuanceResult,
@@ -67,6 +68,7 @@ holds<
       timeoutMs?: number;
       auth?: AuthHeaderProvider;
       idempotencyKey?: boolean;
+      tls?: Tls | (() => Tls);
       secret?: string;
       headerName?: string;
     }
@@ -102,21 +104,57 @@ holds<
   >
 >();
 
+// TlsOptions
+type Pem = string | Uint8Array;
+type Tls = {
+  ca?: Pem | Pem[] | (() => Pem | Pem[]);
+  cert?: Pem | (() => Pem);
+  key?: Pem | (() => Pem);
+  passphrase?: string | (() => string);
+};
+holds<Equal<TlsOptions, Tls>>();
+
 // OAuthClientCredentialsConfig
+type Rotating = string | (() => string | PromiseLike<string>);
+type Assertion = { kid?: string; assertionAudience?: string };
 holds<
   Equal<
     OAuthClientCredentialsConfig,
     {
       tokenUrl: string | URL;
       clientId: string;
-      clientSecret: string | (() => string | PromiseLike<string>);
       scopes?: string[];
       audience?: string;
+      resource?: string | string[];
+      extraParams?: Record<string, string> | URLSearchParams;
+      headers?: Record<string, string> | Headers;
+      defaultExpiresInSeconds?: number;
+      expiryBufferSeconds?: number;
+      tokenType?: "Bearer";
+      tls?: Tls | (() => Tls);
       cache?: TokenCache;
       refreshAhead?: number;
       retry?: { attempts?: number; minDelayMs?: number; maxDelayMs?: number };
       coolDownMs?: number;
-    }
+    } & (
+      | (
+          | {
+              clientAuthentication?: "client_secret_post" | "client_secret_basic";
+              clientSecret: Rotating;
+            }
+          | ({
+              clientAuthentication: "client_secret_jwt";
+              clientSecret: Rotating;
+              algorithm?: "HS256";
+            } & Assertion)
+        )
+      | ({
+          clientAuthentication: "private_key_jwt";
+          privateKey: Rotating;
+          algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
+        } & Assertion)
+      | { clientAuthentication: "tls_client_auth"; tls: Tls | (() => Tls) }
+    )
   >
 >();
 

@@ -19,7 +19,7 @@ use self::{failure::Failure, grant::Grant, load::Load};
 use crate::{
     auth::Io,
     error::{ArgumentError, Key0Error},
-    http::Fault,
+    http::{Fault, tls::OwnTls},
     now::Now,
     secret::Secret,
     token_cache::{Cached, Failed, TokenCache},
@@ -69,6 +69,15 @@ impl ClientCredentials {
     #[must_use]
     pub fn has_errands(&self) -> bool {
         self.policy.asks.is_some() || self.policy.store.is_some()
+    }
+
+    /// Other CAs and another certificate from now on: files that have changed. Its token stays.
+    ///
+    /// # Errors
+    /// Where it would be shown by a certificate that is no longer there; nothing is changed then.
+    pub fn set_tls(&mut self, tls: Option<OwnTls>) -> Result<(), ArgumentError> {
+        self.grant = Arc::new(self.grant.with_tls(tls)?);
+        Ok(())
     }
 
     /// Whether its requests go over TLS.

@@ -16,6 +16,7 @@ use super::{
     config::{self, Fields},
     errands::{self, Settled},
     outcome::{Outcome, lost, outcome},
+    own_tls::{self, own_tls},
     runtime,
 };
 use crate::{
@@ -53,6 +54,18 @@ impl AuthHandle {
         if self.auth.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
+    }
+
+    /// The `tls` option as it is now. Where it cannot be used, what was used before stays.
+    #[napi]
+    pub fn set_tls(&mut self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
+        outcome(|| {
+            let tls = own_tls::parsed(tls, config::now(now_ms))?;
+            if let Auth::ClientCredentials(strategy) = &mut self.auth {
+                strategy.set_tls(Some(tls))?;
+            }
+            Ok::<_, ArgumentError>(())
+        })
     }
 
     /// The header's value, where it is ready, for a call whose environment has this
@@ -166,7 +179,7 @@ pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
 
 /// `oauthClientCredentialsAuth`
 #[napi]
-pub fn client_credentials(config: Object<'_>) -> Outcome<AuthHandle> {
+pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let fields = Fields::new(config);
         let (authentication, asks) = authentication(&fields)?;
@@ -195,6 +208,7 @@ pub fn client_credentials(config: Object<'_>) -> Outcome<AuthHandle> {
                     fields.read("tokenType", config::optional_string)?.as_deref(),
                 )?,
             },
+            tls: own_tls(&fields, config::now(now_ms))?,
         };
         ClientCredentials::governed(config, policy(&fields, asks)?)
     };

@@ -19,18 +19,28 @@ pub fn now(wall_ms: f64) -> Now {
 
 /// The options of a function: a plain object of the shell's, which has read each of the caller's
 /// fields once. A field is named where it is taken, and nowhere else at the border.
-pub struct Fields<'env>(Object<'env>);
+pub struct Fields<'env> {
+    object: Object<'env>,
+    /// What a field's name begins with that the object's does not.
+    prefix: &'static str,
+}
 
 impl<'env> Fields<'env> {
     /// Of the object that the shell made.
     pub fn new(object: Object<'env>) -> Self {
-        Self(object)
+        Self::within("", object)
+    }
+
+    /// Of an object that is an option itself: its fields are named with the option's name.
+    pub fn within(prefix: &'static str, object: Object<'env>) -> Self {
+        Self { object, prefix }
     }
 
     /// The field's value, `undefined` where there is none.
     pub fn get(&self, field: &'static str) -> Result<Unknown<'env>, ArgumentError> {
-        self.0
-            .get_named_property_unchecked(field)
+        let name = field.strip_prefix(self.prefix).unwrap_or(field);
+        self.object
+            .get_named_property_unchecked(name)
             .map_err(|error| ArgumentError::of_type(field, unreadable(&error)))
     }
 
@@ -205,6 +215,30 @@ pub fn pairs(
             }
         })
         .collect()
+}
+
+/// An object of the shell's, or nothing.
+pub fn optional_object<'env>(
+    field: &'static str,
+    value: Unknown<'env>,
+) -> Result<Option<Object<'env>>, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        ValueType::Object => cast(field, value).map(Some),
+        other => Err(mistyped(field, "an object", other)),
+    }
+}
+
+/// PEM, of which the shell has made a string, or nothing.
+pub fn optional_pem(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Option<String>, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        ValueType::String => cast(field, value).map(Some),
+        other => Err(mistyped(field, "a string or a Buffer", other)),
+    }
 }
 
 /// A number, or nothing.

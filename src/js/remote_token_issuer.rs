@@ -14,6 +14,7 @@ use super::{
     errands::{self, Settled},
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
+    own_tls::{self, own_tls},
     runtime,
 };
 use crate::{
@@ -35,13 +36,14 @@ pub struct RemoteIssuerHandle {
 
 /// `createRemoteTokenIssuer`
 #[napi]
-pub fn remote_token_issuer(config: Object<'_>) -> Outcome<RemoteIssuerHandle> {
+pub fn remote_token_issuer(config: Object<'_>, now_ms: f64) -> Outcome<RemoteIssuerHandle> {
     outcome(|| {
         let fields = Fields::new(config);
         let issuer = RemoteTokenIssuer::new(&Config {
             url: fields.read("url", config::string)?,
             timeout_ms: fields.read("timeoutMs", config::timeout)?,
             idempotency_key: !config::is_false(fields.get("idempotencyKey")?),
+            tls: own_tls(&fields, config::now(now_ms))?,
         })?;
         let auth = fields.get("auth")?;
         let auth = if config::is_truthy(auth) {
@@ -70,6 +72,16 @@ impl RemoteIssuerHandle {
         if self.issuer.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
+    }
+
+    /// The `tls` option as it is now. Where it cannot be used, what was used before stays.
+    #[napi]
+    pub fn set_tls(&mut self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
+        outcome(|| {
+            let tls = own_tls::parsed(tls, config::now(now_ms))?;
+            self.issuer = self.issuer.with_tls(Some(tls));
+            Ok::<_, ArgumentError>(())
+        })
     }
 
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.

@@ -36,22 +36,23 @@ impl TokenRequest {
             let hint = hint.filter(|_| refusal.error.is_some());
             return Err(Failure::Incomplete { refusal, hint });
         };
+        let problem = match headers::value(token.expose()) {
+            Ok(value) if !value.is_empty() => None,
+            Ok(_) => Some("is blank"),
+            Err(problem) => Some(problem),
+        };
+        if let Some(problem) = problem {
+            return Err(Failure::UnusableToken { answer: self.described(reply), problem });
+        }
         if let Some(said) = dialect.other_than_bearer(token_type) {
             let said = self.redactor(reply).excerpt(&said, false);
             return Err(Failure::NotBearer { answer: self.described(reply), said });
         }
-        match headers::value(token.expose()) {
-            Ok(value) if !value.is_empty() => {
-                let token = AccessToken::new(token, self.obtained, lifetime);
-                return Ok(match dialect.buffer(lifetime) {
-                    Some(seconds) => token.buffered(seconds),
-                    None => token,
-                });
-            }
-            Ok(_) => Err("is blank"),
-            Err(problem) => Err(problem),
-        }
-        .map_err(|problem| Failure::UnusableToken { answer: self.described(reply), problem })
+        let token = AccessToken::new(token, self.obtained, lifetime);
+        Ok(match dialect.buffer(lifetime) {
+            Some(seconds) => token.buffered(seconds),
+            None => token,
+        })
     }
 
     /// What the server says of itself (RFC 6749 §5.2), whatever its status.

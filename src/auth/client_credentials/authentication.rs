@@ -1,6 +1,8 @@
 //! Client authentication (RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705 §2): how the client shows the
 //! token endpoint who it is.
 
+use std::sync::Arc;
+
 use aws_lc_rs::error::Unspecified;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use url::form_urlencoded::byte_serialize;
@@ -71,6 +73,7 @@ impl Method {
 }
 
 /// What a request has to have, worked out once.
+#[derive(Clone)]
 pub(super) enum Authentication {
     /// The id alone in the form: the connection shows the rest.
     Id,
@@ -79,7 +82,7 @@ pub(super) enum Authentication {
     /// `Authorization`'s value.
     Basic(Secret),
     /// An assertion of its own for each request.
-    Assertion(Box<Assertion>),
+    Assertion(Arc<Assertion>),
 }
 
 /// What assertions are made of (RFC 7523 §3).
@@ -100,7 +103,7 @@ impl Authentication {
         let secret = || present("clientSecret", config.client_secret.as_ref());
         let assertion = |key| {
             let audience = config.assertion_audience.as_deref().filter(|it| !it.is_empty());
-            Self::Assertion(Box::new(Assertion {
+            Self::Assertion(Arc::new(Assertion {
                 key,
                 kid: config.kid.clone().filter(|kid| !kid.is_empty()),
                 client_id: json(client_id),

@@ -1,7 +1,11 @@
 //! What JavaScript configures.
 
 use super::authentication::Method;
-use crate::{error::ArgumentError, http::headers::HeaderLine, secret::Secret};
+use crate::{
+    error::ArgumentError,
+    http::{headers::HeaderLine, tls::OwnTls},
+    secret::Secret,
+};
 
 /// A client of a token endpoint. Without `Debug`: a URL may have a password.
 #[derive(Clone, Default)]
@@ -24,6 +28,8 @@ pub struct Config {
     pub headers: Vec<HeaderLine>,
     /// How the answer is read.
     pub dialect: Dialect,
+    /// The CAs and the certificate of its own.
+    pub tls: Option<OwnTls>,
 }
 
 /// `clientAuthentication` and the options that belong to it.

@@ -13,12 +13,13 @@ use super::{
 };
 use crate::{
     error::ArgumentError,
-    http::{Endpoint, Request, headers},
+    http::{Endpoint, Request, headers, tls::OwnTls},
     now::Now,
     redact::Redactor,
     secret::Secret,
 };
 
+#[derive(Clone)]
 pub(super) struct Grant {
     pub endpoint: Endpoint,
     /// All of the form that does not change from one request to the next.
@@ -36,10 +37,13 @@ pub(super) struct Grant {
 
 impl Grant {
     pub fn new(config: &Config) -> Result<Self, ArgumentError> {
-        let endpoint = Endpoint::parse("tokenUrl", &config.token_url)?;
+        let endpoint = Endpoint::parse("tokenUrl", &config.token_url)?.with_tls(config.tls.clone());
         let Config { client_id, authentication: credentials, dialect, .. } = config;
         if client_id.is_empty() {
             return Err(ArgumentError::of_type("clientId", "must be a non-empty string"));
+        }
+        if credentials.method.needs_certificate() {
+            shows_certificate(&endpoint)?;
         }
         let token_url = endpoint.target().url().as_str();
         let authentication = Authentication::new(credentials, client_id, token_url)?;
@@ -65,6 +69,18 @@ impl Grant {
             ends_in_line_break,
             endpoint,
         })
+    }
+
+    /// The same with other CAs and another certificate.
+    ///
+    /// # Errors
+    /// Where it would be shown by a certificate that is no longer there.
+    pub fn with_tls(&self, tls: Option<OwnTls>) -> Result<Self, ArgumentError> {
+        let endpoint = self.endpoint.clone().with_tls(tls);
+        if matches!(self.authentication, Authentication::Id) {
+            shows_certificate(&endpoint)?;
+        }
+        Ok(Self { endpoint, ..self.clone() })
     }
 
     /// One request, and the assertion in it, where there is one: it is good for this one alone.
@@ -121,6 +137,19 @@ impl fmt::Debug for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Grant").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
+}
+
+/// RFC 8705 §2.1: the connection is the client's authentication.
+fn shows_certificate(endpoint: &Endpoint) -> Result<(), ArgumentError> {
+    if !endpoint.target().is_https() {
+        let problem = "must be an https URL: tls_client_auth shows the client by its certificate";
+        return Err(ArgumentError::of_type("tokenUrl", problem));
+    }
+    if !endpoint.tls().is_some_and(OwnTls::has_certificate) {
+        let problem = "must have cert and key: tls_client_auth shows the client by them";
+        return Err(ArgumentError::of_type("tls", problem));
+    }
+    Ok(())
 }
 
 /// The form's fields, those that are empty left out.

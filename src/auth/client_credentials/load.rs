@@ -9,13 +9,13 @@ use super::{
     failure::Failure,
     grant::Grant,
     request::TokenRequest,
-    store::{Claim, Session},
+    store::{Claim, Sealing, Session},
 };
 use crate::{
     auth::Io,
     errand::{Answer, Errand, Errands},
     fault_injection,
-    http::{Client, Sent, fault::Phase},
+    http::{Client, Sent, fault::Phase, tls::OwnTls},
     now::Now,
     secret::Secret,
     token_cache::{AccessToken, Ticket},
@@ -67,7 +67,9 @@ impl Load {
             let verifies = self.http.environment().verifies();
             let rejected = self.strategy.cache(verifies).rejected();
             let unwanted = rejected.into_iter().chain(replaced).collect();
-            let session = Session::new(&config, verifies, store, self.errands.clone());
+            let tls = grant.endpoint.tls().map_or("", OwnTls::id);
+            let key = Sealing::new(&config, verifies, tls);
+            let session = key.ok().map(|key| Session::new(key, store, self.errands.clone()));
             if let Some(session) = session {
                 match session.claim(unwanted, self.obtained, self.deadline).await {
                     Claim::Token { token, whole } => return Ok(self.due(token, whole)),
@@ -127,7 +129,7 @@ impl Load {
             Err(_) => return Err(failed("gave nothing within 10 s")),
         };
         let config = config.with_secret(field, secret);
-        match Grant::new(&config) {
+        match Grant::new(&config).and_then(|new| new.with_tls(grant.endpoint.tls().cloned())) {
             Ok(grant) => Ok((Arc::new(config), Arc::new(grant))),
             Err(error) => Err(Failure::Asked { field, why: error.to_string() }),
         }

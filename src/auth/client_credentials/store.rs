@@ -51,10 +51,8 @@ pub(super) enum Claim {
 struct Useless;
 
 impl Session {
-    /// `None` where AWS-LC cannot derive a key.
-    pub fn new(config: &Config, verifies: bool, store: Store, errands: Errands) -> Option<Self> {
-        let key = Sealing::new(config, verifies).ok()?;
-        Some(Self { errands, store, key, owner: None })
+    pub fn new(key: Sealing, store: Store, errands: Errands) -> Self {
+        Self { errands, store, key, owner: None }
     }
 
     /// A token that is none of `unwanted`; else the duty to fetch one, which one process at a time
@@ -171,7 +169,7 @@ fn ttl_ms(token: &AccessToken, now: Now) -> Option<f64> {
 
 /// The store's key and the cipher's, both out of the client's secret: who reads the store learns
 /// nothing of the client, and who writes to it cannot make a value that opens.
-struct Sealing {
+pub(super) struct Sealing {
     name: String,
     cipher: RandomizedNonceKey,
     /// Which knows for how long before its end a token is not used.
@@ -179,8 +177,9 @@ struct Sealing {
 }
 
 impl Sealing {
-    fn new(config: &Config, verifies: bool) -> Result<Self, Unspecified> {
-        let identity = identity(config, verifies);
+    /// For calls that verify servers or do not, and have these CAs and this certificate.
+    pub fn new(config: &Config, verifies: bool, tls: &str) -> Result<Self, Unspecified> {
+        let identity = identity(config, verifies, tls);
         let secret = config.authentication.material().ok_or(Unspecified)?;
         let derived = Salt::new(HKDF_SHA256, SALT).extract(secret.expose().as_bytes());
         let derive = |purpose: &[u8]| {
@@ -239,7 +238,7 @@ impl Sealing {
 }
 
 /// Everything that decides what a token is good for, each part with its length before it.
-fn identity(config: &Config, verifies: bool) -> Vec<u8> {
+fn identity(config: &Config, verifies: bool, tls: &str) -> Vec<u8> {
     let Config { token_url, client_id, authentication, scopes, audience, resource, .. } = config;
     let sorted = |texts: &mut Vec<&str>| {
         texts.sort_unstable();
@@ -260,7 +259,7 @@ fn identity(config: &Config, verifies: bool) -> Vec<u8> {
     let servers = if verifies { "verified" } else { "unverified" };
     let audience = audience.as_deref().unwrap_or_default();
     let lists = [
-        &[token_url.as_str(), client_id, &method, servers, audience][..],
+        &[token_url.as_str(), client_id, &method, servers, tls, audience][..],
         &scopes,
         &resource,
         extra.as_flattened(),
