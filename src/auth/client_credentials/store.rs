@@ -148,7 +148,7 @@ impl Session {
             Ok(Answer::Failed(_)) => Err(Useless),
             Ok(answer) => Ok(answer),
             Err(_) => {
-                self.report(operation, "no answer within 500 ms");
+                self.report(operation, "no answer within a second");
                 Err(Useless)
             }
         }
@@ -289,8 +289,8 @@ impl KeyType for Bytes32 {
 
 /// Another form of values has another number: old and new ones never meet.
 const SALT: &[u8] = b"@key0ai/native shared token cache 1";
-/// A store that answers later is no help: a token server takes about as long.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// A store that answers later is no help: a token server takes no longer. A busy process may.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// When the next one may take over from a process that died. A fetch that takes longer is made
 /// twice.
 const LOCKED: Duration = Duration::from_secs(2);
