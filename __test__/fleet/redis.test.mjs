@@ -1,13 +1,17 @@
 // @ts-check
 /** A fleet of processes that shares its token in a real Redis. */
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { describe } from "node:test";
+import { redisTokenCache } from "../../index.mjs";
 import { gate } from "../support/gate.mjs";
 import { CLIENT } from "../support/oauth-server.mjs";
 import { needing } from "../support/programs.mjs";
 import { httpServer, reply } from "../support/server.mjs";
+import { cacheOf } from "./support/caches.mjs";
 import { fleet } from "./support/fleet.mjs";
-import { redisServer } from "./support/stores.mjs";
+import { CLIENTS, redisServer } from "./support/stores.mjs";
 
 const it = needing("redis-server");
 
@@ -85,6 +89,33 @@ for (const kind of ["ioredis", "node-redis"]) {
       assert.ok(calls > 1_000, `${calls} calls`);
       assert.ok(done.some(({ storeFailures }) => storeFailures > 0));
       t.diagnostic(`${calls} calls, 0 failed, ${server.requests.length} token requests`);
+    });
+  });
+}
+
+for (const kind of ["ioredis", "node-redis"]) {
+  describe(`a lock on ${kind}`, () => {
+    it("is one process's, until it gives it back or its time is over", async (t) => {
+      const redis = await redisServer(t);
+      const require = createRequire(join(CLIENTS, "here.cjs"));
+      /** @type {any} */
+      let client;
+      const cache = await cacheOf(require, { kind, url: redis.url }, (given) => {
+        client = given;
+        return redisTokenCache(given);
+      });
+      t.after(() => client.disconnect());
+      assert.equal(await cache.lock("l", "a", 60_000), true);
+      assert.equal(await cache.lock("l", "b", 60_000), false);
+      await cache.unlock("l", "b");
+      assert.equal(redis.cli("GET", "l"), "a");
+      assert.ok(Number(redis.cli("PTTL", "l")) > 50_000);
+      await cache.unlock("l", "a");
+      assert.equal(await cache.lock("l", "b", 1), true);
+      while (redis.cli("GET", "l") !== "");
+      assert.equal(await cache.lock("l", "c", 60_000), true);
+      await cache.unlock("l", "b");
+      assert.equal(redis.cli("GET", "l"), "c");
     });
   });
 }

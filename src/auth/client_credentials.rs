@@ -8,6 +8,7 @@ mod grant;
 mod load;
 pub mod policy;
 mod request;
+mod sealing;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,8 @@ use super::{
     failure::Failure,
     grant::Grant,
     request::TokenRequest,
-    store::{Claim, Sealing, Session},
+    sealing::Sealing,
+    store::{Claim, Session},
 };
 use crate::{
     auth::Io,

@@ -1,24 +1,16 @@
-//! The store that processes share: whose token has which key, how a value is sealed, and which
-//! process fetches while the others wait.
+//! The store that processes share: which of them fetches a token while the others wait.
 //!
 //! Nothing depends on it. What fails, is late or lies counts as a store without a token, and is
 //! reported; a load goes on with its own request.
 
 use std::time::Duration;
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
-    error::Unspecified,
-    hkdf::{HKDF_SHA256, KeyType, Salt},
-};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Config, config::Dialect, policy::Store};
+use super::{policy::Store, sealing::Sealing};
 use crate::{
     errand::{Answer, Errand, Errands},
-    http::headers,
-    json,
     now::Now,
     random,
     secret::Secret,
@@ -167,128 +159,6 @@ fn ttl_ms(token: &AccessToken, now: Now) -> Option<f64> {
     (ttl_ms >= 1.0).then_some(ttl_ms)
 }
 
-/// The store's key and the cipher's, both out of the client's secret: who reads the store learns
-/// nothing of the client, and who writes to it cannot make a value that opens.
-pub(super) struct Sealing {
-    name: String,
-    cipher: RandomizedNonceKey,
-    /// Which knows for how long before its end a token is not used.
-    dialect: Dialect,
-}
-
-impl Sealing {
-    /// For calls that verify servers or do not, and have these CAs and this certificate.
-    pub fn new(config: &Config, verifies: bool, tls: &str) -> Result<Self, Unspecified> {
-        let identity = identity(config, verifies, tls);
-        let secret = config.authentication.material().ok_or(Unspecified)?;
-        let derived = Salt::new(HKDF_SHA256, SALT).extract(secret.expose().as_bytes());
-        let derive = |purpose: &[u8]| {
-            let mut key = [0; 32];
-            derived.expand(&[purpose, &identity], Bytes32)?.fill(&mut key)?;
-            Ok::<_, Unspecified>(key)
-        };
-        let name = BASE64_URL_SAFE_NO_PAD.encode(derive(b"name")?);
-        let cipher = RandomizedNonceKey::new(&AES_256_GCM, &derive(b"value")?)?;
-        Ok(Self { name: format!("key0:token:{name}"), cipher, dialect: config.dialect.clone() })
-    }
-
-    fn lock(&self) -> String {
-        format!("{}:lock", self.name)
-    }
-
-    fn seal(&self, token: &AccessToken) -> Result<String, Unspecified> {
-        let text = serde_json::to_string(token.token().expose()).map_err(|_| Unspecified)?;
-        let obtained = token.obtained().wall_ms;
-        let lifetime = token.lifetime().map_or("null".to_owned(), |it| it.to_string());
-        let text = format!(r#"{{"token":{text},"obtained":{obtained},"lifetime":{lifetime}}}"#);
-        // What was readable in it is overwritten where it stands.
-        let mut sealed = text.into_bytes();
-        sealed.reserve_exact(AES_256_GCM.tag_len());
-        let aad = Aad::from(self.name.as_bytes());
-        let nonce = self.cipher.seal_in_place_append_tag(aad, &mut sealed)?;
-        Ok(BASE64_URL_SAFE_NO_PAD.encode([nonce.as_ref(), sealed.as_slice()].concat()))
-    }
-
-    /// The token as from `begun` on, and for how many seconds it was used in all.
-    fn open(&self, sealed: &str, begun: Now, now: Now) -> Option<(AccessToken, Option<f64>)> {
-        let mut sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let (nonce, sealed) = sealed.split_at_mut_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let aad = Aad::from(self.name.as_bytes());
-        let text = self.cipher.open_in_place(nonce, aad, sealed).ok()?;
-        let text = Secret::from(str::from_utf8(text).ok()?.to_owned());
-        let [token, obtained, lifetime] =
-            json::pick(text.expose(), ["token", "obtained", "lifetime"]).ok()??;
-        let token = Secret::from(token?.as_string()?);
-        headers::value(token.expose()).ok()?;
-        let age = (now.wall_ms - obtained?.as_number()?) / 1000.0;
-        if age < -CLOCKS_APART {
-            return None;
-        }
-        let lifetime = lifetime?.as_number().unwrap_or(f64::INFINITY);
-        let kept = |rest| {
-            let token = AccessToken::new(token.clone(), begun, rest);
-            match self.dialect.buffer(lifetime) {
-                Some(seconds) => token.buffered(seconds),
-                None => token,
-            }
-        };
-        Some((kept(lifetime - age.max(0.0)), kept(lifetime).usable()))
-    }
-}
-
-/// Everything that decides what a token is good for, each part with its length before it.
-fn identity(config: &Config, verifies: bool, tls: &str) -> Vec<u8> {
-    let Config { token_url, client_id, authentication, scopes, audience, resource, .. } = config;
-    let sorted = |texts: &mut Vec<&str>| {
-        texts.sort_unstable();
-        texts.dedup();
-    };
-    let mut scopes = scopes.iter().flat_map(|scope| scope.split_whitespace()).collect();
-    let mut resource = resource.iter().map(String::as_str).collect();
-    sorted(&mut scopes);
-    sorted(&mut resource);
-    let mut extra: Vec<_> =
-        config.extra_params.iter().map(|(name, value)| [name.as_str(), value.expose()]).collect();
-    let headers = config.headers.iter().map(|line| [line.name.as_str(), line.value.expose()]);
-    let mut headers: Vec<_> = headers.collect();
-    // Those of one name stay in their order.
-    extra.sort_by_key(|[name, _]| *name);
-    headers.sort_by_key(|[name, _]| *name);
-    let method = format!("{:?}", authentication.method);
-    let servers = if verifies { "verified" } else { "unverified" };
-    let audience = audience.as_deref().unwrap_or_default();
-    let lists = [
-        &[token_url.as_str(), client_id, &method, servers, tls, audience][..],
-        &scopes,
-        &resource,
-        extra.as_flattened(),
-        headers.as_flattened(),
-    ];
-    let mut identity = Vec::new();
-    let number = |identity: &mut Vec<u8>, length: usize| {
-        identity.extend_from_slice(&(length as u64).to_be_bytes());
-    };
-    for list in lists {
-        number(&mut identity, list.len());
-        for part in list {
-            number(&mut identity, part.len());
-            identity.extend_from_slice(part.as_bytes());
-        }
-    }
-    identity
-}
-
-struct Bytes32;
-
-impl KeyType for Bytes32 {
-    fn len(&self) -> usize {
-        32
-    }
-}
-
-/// Another form of values has another number: old and new ones never meet.
-const SALT: &[u8] = b"@key0ai/native shared token cache 1";
 /// A store that answers later is no help: a token server takes no longer. A busy process may.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// When the next one may take over from a process that died. A fetch that takes longer is made
@@ -296,7 +166,186 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LOCKED: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
-/// In seconds: a token from further in the future is not trusted.
-const CLOCKS_APART: f64 = 10.0;
 /// Thirty days: of a token without an end, too.
 const LONGEST_KEPT_MS: f64 = 30.0 * 86_400_000.0;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tokio::sync::mpsc::UnboundedReceiver;
+
+    use super::*;
+    use crate::{
+        auth::client_credentials::config::{Authentication, Config},
+        errand::Pending,
+    };
+
+    fn config() -> Config {
+        Config {
+            token_url: "https://h/token".to_owned(),
+            client_id: "id".to_owned(),
+            authentication: Authentication {
+                client_secret: Some("s3cr3t".to_owned().into()),
+                ..Authentication::default()
+            },
+            scopes: vec!["a".to_owned(), "b".to_owned()],
+            ..Config::default()
+        }
+    }
+
+    fn sealing(config: &Config) -> Sealing {
+        Sealing::new(config, true, "").unwrap()
+    }
+
+    fn now() -> Now {
+        Now { wall_ms: 1_700_000_000_000.0, mono: Instant::now().into_std() }
+    }
+
+    fn after(now: Now, seconds: f64) -> Now {
+        Now { wall_ms: now.wall_ms + seconds * 1000.0, ..now }
+    }
+
+    fn token(text: &str, lifetime: f64) -> AccessToken {
+        AccessToken::new(text.to_owned().into(), now(), lifetime)
+    }
+
+    /// Does errands for many processes, each of which takes 10 ms, until all have gone.
+    async fn serve(mut errands: UnboundedReceiver<Pending>) -> HashMap<&'static str, usize> {
+        let mut values: HashMap<String, (String, Instant)> = HashMap::new();
+        let mut count = HashMap::new();
+        while let Some((errand, answer)) = errands.recv().await {
+            sleep(Duration::from_millis(10)).await;
+            let now = Instant::now();
+            let until = |ttl_ms: f64| now + Duration::try_from_secs_f64(ttl_ms / 1000.0).unwrap();
+            values.retain(|_, (_, until)| *until > now);
+            let (kind, done) = match errand {
+                Errand::Get { key } => (
+                    "get",
+                    values.get(&key).map_or(Answer::Other(false), |(value, _)| {
+                        Answer::Text(value.clone().into())
+                    }),
+                ),
+                Errand::Set { key, value, ttl_ms } => {
+                    values.insert(key, (value, until(ttl_ms)));
+                    ("set", Answer::Other(false))
+                }
+                Errand::Lock { key, owner, ttl_ms } => {
+                    let is_free = !values.contains_key(&key);
+                    if is_free {
+                        values.insert(key, (owner, until(ttl_ms)));
+                    }
+                    ("lock", Answer::Other(is_free))
+                }
+                Errand::Unlock { key, owner } => {
+                    if values.get(&key).is_some_and(|(value, _)| *value == owner) {
+                        values.remove(&key);
+                    }
+                    ("unlock", Answer::Other(false))
+                }
+                Errand::Secret | Errand::Report { .. } => ("other", Answer::Other(false)),
+            };
+            *count.entry(kind).or_default() += 1;
+            // Whoever asked may have gone.
+            let _ = answer.send(done);
+        }
+        count
+    }
+
+    fn session(errands: &Errands) -> Session {
+        Session::new(sealing(&config()), Store { locks: true }, errands.clone())
+    }
+
+    /// A process of the fleet that looks for a token; where it has to fetch one, that takes a while.
+    async fn member(errands: Errands, fetch: Duration) -> bool {
+        let begun = now();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        match session(&errands).claim(Vec::new(), begun, deadline).await {
+            Claim::Token { .. } => false,
+            Claim::Fetch(session) => {
+                sleep(fetch).await;
+                session.end(Some(&token("t", 3600.0)), begun).await;
+                true
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_process_of_many_fetches() {
+        let (errands, pending) = Errands::channel();
+        let server = tokio::spawn(serve(pending));
+        let fetch = Duration::from_millis(300);
+        let members: Vec<_> =
+            (0..20).map(|_| tokio::spawn(member(errands.clone(), fetch))).collect();
+        let mut fetches = 0;
+        for member in members {
+            fetches += usize::from(member.await.unwrap());
+        }
+        assert_eq!(fetches, 1);
+        drop(errands);
+        let count = server.await.unwrap();
+        assert_eq!((count["set"], count["unlock"]), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_dies_with_the_lock_is_replaced_when_that_ends() {
+        let (errands, pending) = Errands::channel();
+        let server = tokio::spawn(serve(pending));
+        let dying = tokio::spawn(member(errands.clone(), Duration::from_hours(1)));
+        sleep(Duration::from_millis(100)).await;
+        dying.abort();
+        let begun = Instant::now();
+        assert!(member(errands.clone(), Duration::ZERO).await);
+        let waited = begun.elapsed();
+        assert!(waited > LOCKED / 2 && waited < LOCKED + LONGEST_PAUSE * 2, "{waited:?}");
+        drop(errands);
+        assert_eq!(server.await.unwrap()["set"], 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_is_given_back_by_its_owner_alone() {
+        let (errands, pending) = Errands::channel();
+        let server = tokio::spawn(serve(pending));
+        // It holds the lock for longer than that lasts; meanwhile another one takes it.
+        let slow = tokio::spawn(member(errands.clone(), LOCKED * 2));
+        sleep(LOCKED + Duration::from_millis(100)).await;
+        let other = tokio::spawn(member(errands.clone(), LOCKED * 2));
+        assert!(slow.await.unwrap());
+        let mut late = session(&errands);
+        assert!(!late.lock().await.is_ok_and(|taken| taken));
+        // By now there is the slow one's token, but whoever has begun to fetch goes on.
+        assert!(other.await.unwrap());
+        drop((late, errands));
+        server.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_never_answers_costs_its_patience_once() {
+        let (errands, pending) = Errands::channel();
+        let begun = Instant::now();
+        let deadline = begun + Duration::from_secs(10);
+        let claim = session(&errands).claim(Vec::new(), now(), deadline).await;
+        assert!(matches!(claim, Claim::Fetch(_)));
+        assert_eq!(begun.elapsed(), PATIENCE);
+        drop(pending);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_who_does_errands_is_a_store_that_fails() {
+        let begun = Instant::now();
+        let claim = session(&Errands::default()).claim(Vec::new(), now(), begun + PATIENCE).await;
+        assert!(matches!(claim, Claim::Fetch(_)));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_store_keeps_a_token_for_as_long_as_it_is_used_and_a_month_at_most() {
+        let begun = now();
+        assert_eq!(ttl_ms(&token("t", 3610.0), after(begun, 1.5)), Some(3_598_500.0));
+        assert_eq!(ttl_ms(&token("t", 10.0), begun), None);
+        assert_eq!(ttl_ms(&token("t", 3610.0), after(begun, 3600.0)), None);
+        for lifetime in [f64::INFINITY, 1e12] {
+            assert_eq!(ttl_ms(&token("t", lifetime), begun), Some(LONGEST_KEPT_MS));
+        }
+    }
+}
