@@ -10,6 +10,7 @@
  */
 
 const binding = require("./lib/load.js");
+const { done, handsOf, hasErrands, methodsOf } = require("./lib/errands.js");
 const {
   failed,
   fromCaller,
@@ -23,6 +24,7 @@ const {
   setKey0ErrorClass,
   unwrap,
 } = require("./lib/errors.js");
+const { redisTokenCache } = require("./lib/redis-token-cache.js");
 const { tlsOption } = require("./lib/tls.js");
 
 /**
@@ -48,8 +50,23 @@ function noAuth() {
 
 /** @type {typeof Types.sharedSecretAuth} */
 function sharedSecretAuth(headerName, secret) {
+  if (typeof secret === "function") return rotatingSecretAuth(headerName, secret);
   const strategy = unwrap(binding.sharedSecret(headerName, secret));
   return provider(strategy, undefined, async () => ({ [headerName]: secret }));
+}
+
+/**
+ * The secret is asked for at each call, in the caller's context, and never kept.
+ * @param {string} headerName
+ * @param {() => string | PromiseLike<string>} ask
+ */
+function rotatingSecretAuth(headerName, ask) {
+  unwrap(binding.sharedSecret(headerName, ""));
+  return async () => {
+    const secret = await ask();
+    const checked = binding.sharedSecret(headerName, secret);
+    return isRecord(checked) ? failed(checked) : { [headerName]: secret };
+  };
 }
 
 /** @type {typeof Types.signedJwtAuth} */
@@ -83,15 +100,24 @@ function oauthClientCredentialsAuth(config) {
     const value = fields[name];
     fields[name] = readable(name, () => (Array.isArray(value) ? value.flat() : pairs(value)));
   }
+  const { cache, clientAuthentication, retry } = fields;
+  const bounds = read(retry, "attempts", "minDelayMs", "maxDelayMs");
+  for (const [name, value] of Object.entries(bounds)) fields[`retry.${name}`] = value;
+  fields.cache = readable("cache", () => methodsOf(cache));
   const { parts, renew } = tlsOption(fields.tls);
   fields.tls = parts;
   const strategy = unwrap(binding.clientCredentials(fields, Date.now()));
+  const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
+  handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
-  return provider(strategy, renew, async () => {
+  const headers = async () => {
     renew?.(strategy);
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
     return { Authorization: await authorization(strategy, unverified) };
-  });
+  };
+  /** @param {Record<string, string>} [rejected] */
+  const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
+  return provider(strategy, renew, Object.assign(headers, { invalidate }));
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
@@ -127,7 +153,8 @@ function createRemoteTokenIssuer(config) {
       return failed(binding.unsendable(), error);
     }
     renew?.(issuer);
-    const outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
+    let outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
+    if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
     if (!isRecord(outcome)) return JSON.parse(outcome);
     if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
     await known(thrown);
@@ -230,7 +257,8 @@ async function authorization(strategy, rejectUnauthorized) {
   const now = Date.now();
   const ready = strategy.peek(now, rejectUnauthorized);
   if (ready !== null) return ready;
-  const loaded = await strategy.load(now, environment());
+  let loaded = await strategy.load(now, environment());
+  if (hasErrands(loaded)) loaded = await done(loaded, strategy);
   return isRecord(loaded) ? failed(loaded) : loaded;
 }
 
@@ -348,6 +376,10 @@ const CLIENT_CREDENTIALS = [
   "defaultExpiresInSeconds",
   "expiryBufferSeconds",
   "tokenType",
+  "cache",
+  "refreshAhead",
+  "retry",
+  "coolDownMs",
   "tls",
 ];
 
@@ -369,6 +401,7 @@ module.exports = {
   Key0Error,
   noAuth,
   oauthClientCredentialsAuth,
+  redisTokenCache,
   setKey0ErrorClass,
   sharedSecretAuth,
   signedJwtAuth,

@@ -7,6 +7,7 @@
 mod access_token_issuer;
 mod auth;
 mod config;
+mod errands;
 #[cfg(feature = "fault-injection")]
 mod fault_injection;
 mod given;

@@ -11,6 +11,7 @@ use napi_derive::napi;
 use super::{
     auth::AuthHandle,
     config::{self, Fields},
+    errands::{self, Settled},
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
     own_tls::{self, own_tls},
@@ -84,7 +85,7 @@ impl RemoteIssuerHandle {
     }
 
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn issue<'env>(
         &self,
         env: &'env Env,
@@ -93,8 +94,9 @@ impl RemoteIssuerHandle {
         body: Option<String>,
         now_ms: f64,
         environment: Vec<Option<String>>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+    ) -> napi::Result<Either<Object<'env>, Settled>> {
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
+        let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
         let call = Call {
             body,
             auth: match (given, auth) {
@@ -110,9 +112,9 @@ impl RemoteIssuerHandle {
                 outcome(|| result)
             }
         };
-        let lost = || Either::B(internal_error().into());
-        let refused = |error: &io::Error| Either::B(self.issuer.refused(error).into());
-        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
+        let lost = || Settled::B(internal_error().into());
+        let refused = |error: &io::Error| Settled::B(self.issuer.refused(error).into());
+        errands::spawn(env, has_errands, environment, start, lost, refused)
     }
 }
 

@@ -69,6 +69,7 @@ impl TokenRequest {
             error: error.map(quoted),
             description: description.map(quoted),
             uri: uri.map(quoted),
+            retry_after: reply.retry_after.clone(),
         }
     }
 
@@ -102,7 +103,7 @@ impl Dialect {
 
     /// How long before its end a token that lives so long is no longer used, where that is an
     /// option.
-    fn buffer(&self, lifetime: f64) -> Option<f64> {
+    pub(super) fn buffer(&self, lifetime: f64) -> Option<f64> {
         self.expiry_buffer.map(|seconds| seconds.min(LARGEST_SHARE * lifetime.max(0.0)))
     }
 

@@ -69,6 +69,13 @@ pub(super) enum Failure {
         /// Whether bytes went out.
         sent: bool,
     },
+    /// The function that stands for a secret gave none that can be used.
+    Asked {
+        /// The field that it stands for.
+        field: &'static str,
+        /// In words for the seller.
+        why: String,
+    },
     /// The fetch ended without a result.
     Vanished,
 }
@@ -82,6 +89,8 @@ pub(super) struct Refusal {
     pub error: Option<Excerpt>,
     pub description: Option<Excerpt>,
     pub uri: Option<Excerpt>,
+    /// `Retry-After`, as it came.
+    pub retry_after: Option<String>,
 }
 
 /// For the seller.
@@ -102,6 +111,14 @@ impl Failure {
             message: Message::new("Failed to authenticate via OAuth: ").with(self.message()),
             http_status: 500,
             cause: Some(self.cause()),
+        }
+    }
+
+    /// When the server wants to be asked again.
+    pub fn retry_after(&self) -> Option<&str> {
+        match self {
+            Self::Refused { refusal, .. } => refusal.retry_after.as_deref(),
+            _ => None,
         }
     }
 
@@ -136,6 +153,7 @@ impl Failure {
             Self::Fault(fault) => return fault.message(),
             Self::Misdirected { misdirected, .. } => return misdirected.message(),
             Self::TimedOut { .. } => return "no token within 10 s".into(),
+            Self::Asked { field, .. } => return Message::new(field).with(" could not be had"),
             Self::Vanished => return "the token request ended without a result".into(),
         };
         match hint {
@@ -179,6 +197,7 @@ impl Failure {
             Self::TimedOut { phase, sent } => {
                 Cause { sent: Some(*sent), ..phase.cause(LONGEST_FETCH) }
             }
+            Self::Asked { why, .. } => Cause { sent: Some(false), ..Cause::new(why) },
             Self::Vanished => Cause::new("internal: the task that fetched it is gone"),
         }
     }

@@ -2,15 +2,17 @@ use super::{
     config::Authentication,
     failure::{INCOMPLETE, REGISTERED, registered},
     grant::form,
+    request::TokenRequest,
     *,
 };
 use crate::{
     error::{Cause, Code},
     http::{
         Exchange as _, Reply, Step,
-        fault::{Reason, Stage},
+        fault::{Phase, Reason, Stage},
     },
     redact::{Excerpt, Redactor},
+    token_cache::AccessToken,
 };
 
 fn strategy(client_secret: &str) -> ClientCredentials {
