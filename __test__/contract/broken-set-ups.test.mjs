@@ -29,7 +29,9 @@ import { httpServer, reply } from "../support/server.mjs";
 import { CLAIMS, hs256, SECRET } from "../support/tokens.mjs";
 
 /** @param {string} url @param {object} [config] */
-const issue = (url, config) => createRemoteTokenIssuer({ url, ...config })(PAYMENT);
+async function issue(url, config) {
+  return await createRemoteTokenIssuer({ url, ...config })(PAYMENT);
+}
 
 /** An issue by a backend that answers so. @param {import("../support/server.mjs").Answer} answer */
 const answered = (answer, config = {}) => {
