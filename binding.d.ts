@@ -10,6 +10,8 @@ export declare class Auth {
   static none(): Auth
   /** Begins to read the certificates that its calls will trust, where they need any. */
   prepare(environment: Array<string | undefined | null>): void
+  /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
+  setTls(tls: object, nowMs: number): Outcome<undefined>
   /**
    * The header's value, where it is ready, for a call whose environment has this
    * `NODE_TLS_REJECT_UNAUTHORIZED`.
@@ -65,6 +67,8 @@ export declare class RemoteIssuer {
   get asks(): boolean
   /** Begins to read the certificates that its calls will trust, where they need any. */
   prepare(environment: Array<string | undefined | null>): void
+  /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
+  setTls(tls: object, nowMs: number): Outcome<undefined>
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
   issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
 }
@@ -101,7 +105,7 @@ export interface CauseRecord {
 }
 
 /** `oauthClientCredentialsAuth` */
-export declare function clientCredentials(tokenUrl: unknown, clientId: unknown, clientSecret: unknown, scopes: unknown, audience: unknown): Outcome<Auth>
+export declare function clientCredentials(config: object, nowMs: number): Outcome<Auth>
 
 /** An error for the shell to throw. */
 export interface ErrorRecord {
@@ -123,7 +127,7 @@ export interface ErrorRecord {
 }
 
 /** `createRemoteTokenIssuer` */
-export declare function remoteTokenIssuer(url: unknown, timeoutMs: unknown, idempotencyKey: unknown, auth: unknown, secret: unknown, headerName: unknown): Outcome<RemoteIssuer>
+export declare function remoteTokenIssuer(config: object, nowMs: number): Outcome<RemoteIssuer>
 
 /** `sharedSecretAuth` */
 export declare function sharedSecret(headerName: unknown, secret: unknown): Outcome<Auth>

@@ -63,24 +63,120 @@ export function signedJwtAuth(
   ttlSeconds?: number,
 ): AuthHeaderProvider;
 
+/**
+ * The CAs that calls trust, and the certificate that shows who calls (RFC 8705). Connections are
+ * shared by calls with the same `tls` alone, and over http it is not used.
+ *
+ * Each part is PEM, `\n` may be escaped. A part, or all of it, may be a function, which is called
+ * at creation and again before each call, in the caller's context: for files that are replaced
+ * while the process runs. Where it throws, or gives what cannot be used, what it gave before stays
+ * in use, and `process` emits a warning once.
+ *
+ * @throws TypeError at creation, which names the field: `tls.key is not the key of tls.cert`,
+ * `tls.cert has expired`, `tls.key is encrypted: tls.passphrase is missing`, …
+ */
+export type TlsOptions = {
+  /**
+   * Trusted in place of Mozilla's CAs, the system's, and those that `SSL_CERT_FILE`,
+   * `SSL_CERT_DIR` and `NODE_EXTRA_CA_CERTS` name, as in `node:tls`.
+   */
+  ca?: Pem | Pem[] | (() => Pem | Pem[]);
+  /** The client's certificate, and behind it those between it and its root. Needs `key`. */
+  cert?: Pem | (() => Pem);
+  /** RSA, EC or Ed25519, as PKCS#8, PKCS#1 or SEC1; encrypted as PKCS#8 with AES alone. */
+  key?: Pem | (() => Pem);
+  /** Of an encrypted `key`. */
+  passphrase?: string | (() => string);
+};
+
+/** PEM as text or bytes. */
+export type Pem = string | Uint8Array;
+
 /** What {@link oauthClientCredentialsAuth} takes; read once, at creation. */
 export type OAuthClientCredentialsConfig = {
   /** The token endpoint, http or https. Credentials in it become `Authorization: Basic …`. */
   tokenUrl: string | URL;
   /** Sent as `client_id`. */
   clientId: string;
-  /** Sent as `client_secret`, byte for byte. */
-  clientSecret: string;
   /** Sent as `scope`, joined by spaces (RFC 6749 §3.3). Default: none. */
   scopes?: string[];
   /** Sent as `audience`, which Auth0 and others ask for. Default: none. */
   audience?: string;
+  /** Sent as `resource`, once for each (RFC 8707 §2); none unless given. */
+  resource?: string | string[];
+  /**
+   * Further fields of the form. A `TypeError` where one has an option of its own: `client_id`,
+   * `scope`, `grant_type`, ….
+   */
+  extraParams?: Record<string, string> | URLSearchParams;
+  /** Further headers of the request, in place of ours; not `Content-Type`. */
+  headers?: Record<string, string> | Headers;
+  /**
+   * The lifetime, in seconds, of a token whose `expires_in` is missing or none. Where it is given
+   * a numeric string is taken for `expires_in`, too. Default: none, such an answer is a failure.
+   */
+  defaultExpiresInSeconds?: number;
+  /**
+   * How long before its end a token is no longer used, in seconds; of a short lifetime never more
+   * than half. Default: 10, whatever the lifetime.
+   */
+  expiryBufferSeconds?: number;
+  /**
+   * `"Bearer"` makes an answer a failure whose `token_type` is another, in any case, or missing
+   * (RFC 6749 §7.1). Default: it is not looked at.
+   */
+  tokenType?: "Bearer";
+  /** Private CAs and a client certificate, for the token endpoint alone. */
+  tls?: TlsOptions | (() => TlsOptions);
+} & (ClientSecret | ClientPrivateKey | ClientCertificate);
+
+/** A client that has a secret. */
+export type ClientSecret =
+  | {
+      /** In the form, `client_secret_post`; or in `Authorization` (RFC 6749 §2.3.1). */
+      clientAuthentication?: "client_secret_post" | "client_secret_basic";
+      /** Sent byte for byte. */
+      clientSecret: string;
+    }
+  | ({
+      /** Signs an assertion with the secret, by HS256, and sends that instead (RFC 7523 §2.2). */
+      clientAuthentication: "client_secret_jwt";
+      /** Signed with byte for byte. */
+      clientSecret: string;
+      algorithm?: "HS256";
+    } & ClientAssertion);
+
+/** A client that has a key pair, whose public half the server knows. */
+export type ClientPrivateKey = {
+  /** Signs an assertion with a private key (RFC 7523 §2.2). */
+  clientAuthentication: "private_key_jwt";
+  /** RSA of 2048 bits or more, EC on P-256, or Ed25519, as PEM: PKCS#8, PKCS#1 or SEC1. */
+  privateKey: string;
+  /** RFC 7518 §3, RFC 8037 §3.1. Default: as the key is, for RSA `"RS256"`. */
+  algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
+} & ClientAssertion;
+
+/** What an assertion may have: one is signed anew for each request, and good for a minute. */
+export type ClientAssertion = {
+  /** The key's id, in the assertion's header (RFC 7515 §4.1.4); none unless given. */
+  kid?: string;
+  /** Whom it is for, its `aud`. Default: `tokenUrl`. Auth0 wants its issuer. */
+  assertionAudience?: string;
+};
+
+/** A client that is known by the certificate of its connection. */
+export type ClientCertificate = {
+  /** Sends `client_id` alone (RFC 8705 §2); `tokenUrl` has to be https. */
+  clientAuthentication: "tls_client_auth";
+  /** With `cert` and `key`. */
+  tls: TlsOptions | (() => TlsOptions);
 };
 
 /**
- * An access token by the client credentials grant (RFC 6749 §4.4). It is kept in memory and
- * renewed 10 seconds before it expires. Callers that arrive during a fetch share it; a failure is
- * not remembered. A fetch times out after 10 seconds, its answer's body included.
+ * An access token by the client credentials grant (RFC 6749 §4.4); `docs/providers.md` has a
+ * configuration for each of the usual servers. It is kept in memory and renewed 10 seconds before it
+ * expires. Callers that arrive during a fetch share it; a failure is not remembered. A fetch times
+ * out after 10 seconds, its answer's body included.
  *
  * @returns a provider of `{ Authorization: "Bearer <access_token>" }`. It rejects with a
  * {@link Key0Error} `INTERNAL_ERROR`, 500, `Failed to authenticate via OAuth: …`, which names a
@@ -132,6 +228,8 @@ export type RemoteTokenIssuerConfig = {
    * string or not a valid header value. Default: `true`.
    */
   idempotencyKey?: boolean;
+  /** Private CAs and a client certificate, for the backend alone. */
+  tls?: TlsOptions | (() => TlsOptions);
   /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. */
   secret?: string;
   /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. Default: `"X-Internal-Auth"`. */

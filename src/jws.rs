@@ -1,6 +1,7 @@
 //! Compact JWS (RFC 7515 §7.1) with the two algorithms of the SDK (RFC 7518 §3.1). Keys are parsed
 //! once, and the algorithm belongs to the key: a token's `alg` agrees with it or is refused.
 
+mod client_key;
 mod der;
 mod key_error;
 mod pem;
@@ -17,7 +18,9 @@ use aws_lc_rs::{
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 
+pub(crate) use self::pem::Section;
 pub use self::{
+    client_key::ClientKey,
     key_error::{KeyError, Material, Needed},
     rejection::{Near, Rejection},
 };

@@ -50,6 +50,7 @@ describe("the main package", () => {
       "lib/resolve.js",
       "lib/sdk.js",
       "lib/stack.js",
+      "lib/tls.js",
       "package.json",
     ]);
   });
