@@ -136,6 +136,12 @@ const CALLS = [
     }),
   ],
   [
+    "an OAuth server that writes expires_in as a string",
+    "ORIGIN answered 200 (no content type, 40 bytes): expires_in must be a number, got a string",
+    "Failed to authenticate via OAuth: Invalid OAuth response: missing access_token or expires_in",
+    authorized((_, response) => reply(response, { access_token: "t", expires_in: "3600" })),
+  ],
+  [
     "a 500 with a page of HTML",
     "ORIGIN answered 500 (text/html, 69 bytes)",
     "Backend failed to issue token: 500",
@@ -168,7 +174,7 @@ describe("a call: set-up | console.error(error) shows | the buyer sees", () => {
   }
 
   it("the page of HTML is in cause.body, whole", async (t) => {
-    const { error } = await CALLS[6][3](t);
+    const { error } = await CALLS[7][3](t);
     assert.equal(error.cause.body, HTML);
   });
 });
