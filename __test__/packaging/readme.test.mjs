@@ -20,6 +20,7 @@ describe("the README's programs", () => {
       "signedJwtAuth(",
       "validateKey0Token(",
       "Auth({",
+      "validateToken(",
       "setKey0ErrorClass(",
       "sharedSecretAuth(",
     ]);
