@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, createSecretKey } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -172,6 +172,13 @@ describe("a call: set-up | console.error(error) shows | the buyer sees", () => {
       assert.equal(error.toJSON().message, buyer);
     });
   }
+
+  it("each stands in docs/operations.md, with what mends it", () => {
+    const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+    for (const [, shown] of CALLS) {
+      assert.ok(page.includes(` | \`${shown.replace("ORIGIN", "…")}\` | `), shown);
+    }
+  });
 
   it("the page of HTML is in cause.body, whole", async (t) => {
     const { error } = await CALLS[7][3](t);
