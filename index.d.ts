@@ -108,7 +108,7 @@ export type OAuthClientCredentialsConfig = {
   scopes?: string[];
   /** Sent as `audience`, which Auth0 and others ask for. Default: none. */
   audience?: string;
-  /** Sent as `resource`, once for each (RFC 8707 §2); none unless given. */
+  /** Sent as `resource`, once for each (RFC 8707 §2). Default: none. */
   resource?: string | string[];
   /**
    * Further fields of the form. A `TypeError` where one has an option of its own: `client_id`,
@@ -118,17 +118,17 @@ export type OAuthClientCredentialsConfig = {
   /** Further headers of the request, in place of ours; not `Content-Type`. */
   headers?: Record<string, string> | Headers;
   /**
-   * The lifetime, in seconds, of a token whose `expires_in` is missing or none. Where it is given
-   * a numeric string is taken for `expires_in`, too. Default: none, such an answer is a failure.
+   * The lifetime, in seconds, of a token whose `expires_in` is missing or not a number. Where this
+   * is given, a numeric string is taken as `expires_in`, too. Default: such an answer is a failure.
    */
   defaultExpiresInSeconds?: number;
   /**
-   * How long before its end a token is no longer used, in seconds; of a short lifetime never more
-   * than half. Default: 10, whatever the lifetime.
+   * How many seconds before it expires a token is renewed; never more than half of its lifetime.
+   * Default: 10, whatever the lifetime.
    */
   expiryBufferSeconds?: number;
   /**
-   * `"Bearer"` makes an answer a failure whose `token_type` is another, in any case, or missing
+   * `"Bearer"` refuses an answer whose `token_type` is missing or another, whatever its case
    * (RFC 6749 §7.1). Default: it is not looked at.
    */
   tokenType?: "Bearer";
@@ -218,11 +218,11 @@ export type ClientPrivateKey = {
   certificate?: string;
 } & ClientAssertion;
 
-/** What an assertion may have: one is signed anew for each request, and good for a minute. */
+/** What an assertion may have: one is signed for each request, and is valid for a minute. */
 export type ClientAssertion = {
-  /** The key's id, in the assertion's header (RFC 7515 §4.1.4); none unless given. */
+  /** The key's id, in the assertion's header (RFC 7515 §4.1.4). Default: none. */
   kid?: string;
-  /** Whom it is for, its `aud`. Default: `tokenUrl`. Auth0 wants its issuer. */
+  /** Its `aud`. Default: `tokenUrl`. Auth0 wants its issuer URL. */
   assertionAudience?: string;
 };
 
