@@ -9,14 +9,15 @@ export declare class Auth {
   /** `noAuth` */
   static none(): Auth
   /** Begins to read the certificates that its calls will trust, where they need any. */
-  prepare(environment: Array<string | undefined | null>): void
+  prepare(environment?: Array<string | undefined | null> | undefined | null): void
   /**
-   * The header's value, where it is ready, for a call whose environment has this
-   * `NODE_TLS_REJECT_UNAUTHORIZED`.
+   * A function that gives the header's value where it is ready, for a call whose environment has
+   * this `NODE_TLS_REJECT_UNAUTHORIZED`. It knows its strategy, so that no call has to find out
+   * whether its receiver is one.
    */
-  peek(nowMs: number, rejectUnauthorized?: string | undefined | null): string | null
+  get peek(): (nowMs: number, rejectUnauthorized?: string) => string | null
   /** The header's value, waited for. */
-  load(nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
+  load(nowMs: number, environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord> | ErrorRecord
 }
 export type AuthHandle = Auth
 
@@ -64,9 +65,9 @@ export declare class RemoteIssuer {
   /** True where the caller's `auth` is asked at each call. */
   get asks(): boolean
   /** Begins to read the certificates that its calls will trust, where they need any. */
-  prepare(environment: Array<string | undefined | null>): void
+  prepare(environment?: Array<string | undefined | null> | undefined | null): void
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
-  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
+  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer
 

@@ -14,6 +14,7 @@ use super::{
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
     runtime,
+    text::Text,
 };
 use crate::{
     auth::{Auth, Io},
@@ -65,7 +66,7 @@ impl RemoteIssuerHandle {
 
     /// Begins to read the certificates that its calls will trust, where they need any.
     #[napi]
-    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+    pub fn prepare(&self, env: Env, environment: Option<Vec<Option<String>>>) {
         if self.issuer.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
@@ -80,8 +81,8 @@ impl RemoteIssuerHandle {
         given: Option<&mut GivenHandle>,
         body: Option<String>,
         now_ms: f64,
-        environment: Vec<Option<String>>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+        environment: Option<Vec<Option<String>>>,
+    ) -> napi::Result<Either<Object<'env>, Outcome<Text>>> {
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
         let call = Call {
             body,
@@ -93,10 +94,10 @@ impl RemoteIssuerHandle {
         };
         let start = |io: &Io| {
             let issued = self.issuer.issue(call, io);
-            async {
+            Box::pin(async {
                 let result = issued.await;
-                outcome(|| result)
-            }
+                outcome(|| result.map(Text::from))
+            }) as runtime::Call
         };
         let lost = || Either::B(internal_error().into());
         let refused = |error: &io::Error| Either::B(self.issuer.refused(error).into());

@@ -9,7 +9,7 @@ use std::{
     future::Future,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::mpsc,
     task::{Context, Poll},
     thread,
@@ -25,6 +25,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 use super::{
     outcome::{ErrorRecord, Outcome},
     settle,
+    text::Text,
 };
 use crate::{
     auth::Io,
@@ -50,17 +51,15 @@ struct Environment {
 
 /// A promise of what the call gives that `start` begins.
 ///
-/// `start` runs at once, on this thread: so calls find what earlier calls began.
-pub fn spawn<F>(
+/// `start` runs at once, on this thread: so calls find what earlier calls began. What it gives is in
+/// a box, since it is kilobytes that would be moved on the way to the other thread.
+pub fn spawn(
     env: &Env,
     tls: TlsEnvironment,
-    start: impl FnOnce(&Io) -> F,
-    lost: fn() -> Outcome<String>,
-    refused: impl FnOnce(&io::Error) -> Outcome<String>,
-) -> napi::Result<Either<Object<'_>, Outcome<String>>>
-where
-    F: Future<Output = Outcome<String>> + Send + 'static,
-{
+    start: impl FnOnce(&Io) -> Call,
+    lost: fn() -> Outcome<Text>,
+    refused: impl FnOnce(&io::Error) -> Outcome<Text>,
+) -> napi::Result<Either<Object<'_>, Outcome<Text>>> {
     let (handle, io) = match with(*env, |environment| environment.for_call(tls)) {
         Ok(ready) => ready,
         Err(error) => return Ok(Either::B(refused(&error))),
@@ -72,7 +71,7 @@ where
     };
     if let Some(future) = started {
         handle.spawn(async move {
-            if let Some(outcome) = Caught(pin!(future)).await {
+            if let Some(outcome) = Caught(future).await {
                 deferred.settle(outcome, io.http.take_warnings());
             }
         });
@@ -84,8 +83,8 @@ where
 /// there is no thread.
 pub fn spawn_signing(
     env: &Env,
-    job: impl FnOnce() -> Outcome<String> + Send + 'static,
-    lost: fn() -> Outcome<String>,
+    job: impl FnOnce() -> Outcome<Text> + Send + 'static,
+    lost: fn() -> Outcome<Text>,
 ) -> napi::Result<Either<Object<'_>, ErrorRecord>> {
     let internal = |why: String| Ok(Either::B(Key0Error::internal(&why).into()));
     let signing = match with(*env, |environment| environment.io.signing.clone()) {
@@ -163,11 +162,14 @@ fn end() {
     }
 }
 
-/// A future whose panic is `None`.
-struct Caught<'a, F>(Pin<&'a mut F>);
+/// A call under way.
+pub type Call = Pin<Box<dyn Future<Output = Outcome<Text>> + Send>>;
 
-impl<F: Future> Future for Caught<'_, F> {
-    type Output = Option<F::Output>;
+/// A call whose panic is `None`.
+struct Caught(Call);
+
+impl Future for Caught {
+    type Output = Option<Outcome<Text>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let poll = || self.0.as_mut().poll(context);

@@ -21,7 +21,7 @@ use napi::{
 };
 use napi_derive::napi;
 
-use super::outcome::Outcome;
+use super::{outcome::Outcome, text::Text};
 use crate::lock::lock;
 
 thread_local! {
@@ -55,7 +55,7 @@ unsafe impl Send for Handle {}
 /// A promise's other end. Dropped, it settles as a call that was lost does.
 pub struct Deferred {
     promise: Option<Promise>,
-    lost: fn() -> Outcome<String>,
+    lost: fn() -> Outcome<Text>,
     results: Arc<Results>,
 }
 
@@ -71,7 +71,7 @@ unsafe impl Send for Promise {}
 
 struct Settled {
     promise: Promise,
-    outcome: Outcome<String>,
+    outcome: Outcome<Text>,
     warnings: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ pub fn open(_exports: Object<'_>, env: Env) -> napi::Result<()> {
 }
 
 /// A promise, and what settles it. `lost` is what it gives where that is dropped.
-pub fn promise(env: &Env, lost: fn() -> Outcome<String>) -> napi::Result<(Deferred, Object<'_>)> {
+pub fn promise(env: &Env, lost: fn() -> Outcome<Text>) -> napi::Result<(Deferred, Object<'_>)> {
     let (env, mut deferred, mut promise) = (env.raw(), ptr::null_mut(), ptr::null_mut());
     PROMISES.with_borrow_mut(|promises| {
         let ended = || Error::new(Status::Closing, "the environment has ended".to_owned());
@@ -139,7 +139,7 @@ impl Promises {
 
 impl Deferred {
     /// Settles the promise, once these warnings are emitted.
-    pub fn settle(mut self, outcome: Outcome<String>, warnings: Vec<String>) {
+    pub fn settle(mut self, outcome: Outcome<Text>, warnings: Vec<String>) {
         if let Some(promise) = self.promise.take() {
             self.results.push(Settled { promise, outcome, warnings });
         }

@@ -6,18 +6,19 @@ use napi_derive::napi;
 use super::{
     config,
     outcome::{Outcome, outcome},
+    text::Text,
 };
 use crate::validate_token::{self, ValidatorConfig};
 
 /// `validateKey0Token`: the payload as JSON.
-#[napi]
+#[napi(ts_return_type = "Outcome<string>")]
 pub fn validate_key0_token(
     auth_header: Unknown<'_>,
     secret: Unknown<'_>,
     public_key: Unknown<'_>,
     algorithm: Unknown<'_>,
     now_ms: f64,
-) -> Outcome<String> {
+) -> Outcome<Text> {
     let header = config::string("authHeader", auth_header).ok();
     let keys = ValidatorConfig {
         secret: config::secret_if_string(secret),
@@ -25,18 +26,16 @@ pub fn validate_key0_token(
         algorithm: config::algorithm(algorithm),
     };
     let now = config::now(now_ms);
-    outcome(|| validate_token::validate_key0_token(header.as_deref(), &keys, now))
+    outcome(|| validate_token::validate_key0_token(header.as_deref(), &keys, now).map(Text::from))
 }
 
 /// `validateToken`: the payload as JSON.
-#[napi]
-pub fn validate_token(
-    auth_header: Unknown<'_>,
-    secret: Unknown<'_>,
-    now_ms: f64,
-) -> Outcome<String> {
+#[napi(ts_return_type = "Outcome<string>")]
+pub fn validate_token(auth_header: Unknown<'_>, secret: Unknown<'_>, now_ms: f64) -> Outcome<Text> {
     let header = config::string("authHeader", auth_header).ok();
     let secret = config::secret_if_string(secret);
     let now = config::now(now_ms);
-    outcome(|| validate_token::validate_token(header.as_deref(), secret.as_ref(), now))
+    outcome(|| {
+        validate_token::validate_token(header.as_deref(), secret.as_ref(), now).map(Text::from)
+    })
 }
