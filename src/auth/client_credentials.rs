@@ -13,7 +13,10 @@ use std::{future::Future, io, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
-pub use self::{authentication::Method, config::Config};
+pub use self::{
+    authentication::{GrantType, Method},
+    config::Config,
+};
 use self::{failure::Failure, grant::Grant, request::TokenRequest};
 use crate::{
     error::{ArgumentError, Key0Error},

@@ -23,7 +23,7 @@ use crate::{
     auth::{
         Auth, ClientCredentials, Io, SharedSecret, SignedJwt,
         client_credentials::{
-            self, Method,
+            self, GrantType, Method,
             config::{Authentication, Dialect},
         },
         signed_jwt::{self, Claims},
@@ -236,6 +236,12 @@ fn authentication(fields: &Fields<'_>) -> Result<Authentication, ArgumentError> 
         private_key: secret("privateKey", method.needs_private_key())?,
         algorithm: optional("algorithm")?,
         kid: optional("kid")?,
+        certificate: optional("certificate")?,
         assertion_audience: optional("assertionAudience")?,
+        grant_type: GrantType::named(
+            fields.read("grantType", config::optional_string)?.as_deref(),
+            method,
+        )?,
+        subject: optional("subject")?,
     })
 }

@@ -1,6 +1,6 @@
 //! What JavaScript configures.
 
-use super::authentication::Method;
+use super::authentication::{GrantType, Method};
 use crate::{
     error::ArgumentError,
     http::{headers::HeaderLine, tls::OwnTls},
@@ -45,8 +45,15 @@ pub struct Authentication {
     pub algorithm: Option<String>,
     /// The id of the key, in an assertion's header.
     pub kid: Option<String>,
+    /// The key's certificate in PEM, whose thumbprint goes into an assertion's header.
+    pub certificate: Option<String>,
     /// Whom an assertion is for; without it the token endpoint.
     pub assertion_audience: Option<String>,
+    /// What an assertion is: who asks, or what is asked for, too. Like `subject` it is part of what
+    /// a token is good for.
+    pub grant_type: GrantType,
+    /// On whose behalf, with a grant that is an assertion.
+    pub subject: Option<String>,
 }
 
 /// What a server may say otherwise than the SDK wants it, and what it must say.
