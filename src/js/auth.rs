@@ -3,6 +3,7 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use napi::{
@@ -16,7 +17,7 @@ use super::{
     config::{self, Fields},
     outcome::{Outcome, lost, outcome},
     own_tls::{self, own_tls},
-    runtime,
+    runtime, settle,
 };
 use crate::{
     auth::{
@@ -31,6 +32,9 @@ use crate::{
     http::{headers::HeaderLine, tls},
     secret::Secret,
 };
+
+/// A process is told once that a secret is empty.
+static EMPTY_SECRET_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// A strategy.
 #[napi(js_name = "Auth")]
@@ -106,12 +110,22 @@ fn header_value(line: &HeaderLine) -> String {
 
 /// `sharedSecretAuth`
 #[napi]
-pub fn shared_secret(header_name: Unknown<'_>, secret: Unknown<'_>) -> Outcome<AuthHandle> {
+pub fn shared_secret(
+    env: Env,
+    header_name: Unknown<'_>,
+    secret: Unknown<'_>,
+) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let name = config::string("headerName", header_name)?;
-        SharedSecret::new(name, config::string("secret", secret)?.into())
+        let strategy = SharedSecret::new(name, config::string("secret", secret)?.into())?;
+        if let Some(warning) = strategy.warning()
+            && !EMPTY_SECRET_TOLD.swap(true, Ordering::Relaxed)
+        {
+            settle::warn(env, warning);
+        }
+        Ok(AuthHandle { auth: Auth::SharedSecret(strategy) })
     };
-    outcome(|| new().map(|strategy| AuthHandle { auth: Auth::SharedSecret(strategy) }))
+    outcome(new)
 }
 
 /// The claims of `signedJwtAuth`, also for issuers of other packages.

@@ -109,6 +109,11 @@ pub fn secret_if_string(value: Unknown<'_>) -> Option<Secret> {
     string("secret", value).ok().map(Secret::from)
 }
 
+/// Whether it is no text, and more than a missing one: a `KeyObject`, a `Buffer`, a JWK.
+pub fn is_object(value: Unknown<'_>) -> bool {
+    kind(value) == ValueType::Object
+}
+
 /// The algorithm's name, for the core to judge; for a value of another type the type's name.
 pub fn algorithm(value: Unknown<'_>) -> Option<String> {
     match kind(value) {
