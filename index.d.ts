@@ -165,7 +165,7 @@ export type ClientPrivateKey = {
   certificate?: string;
 } & ClientAssertion;
 
-/** What an assertion may have: one is signed anew for each request, and good for a minute. */
+/** What an assertion may have: each request has one of its own, which is good for a minute. */
 export type ClientAssertion = {
   /** The key's id, in the assertion's header (RFC 7515 §4.1.4); none unless given. */
   kid?: string;
