@@ -161,7 +161,7 @@ export type ClientPrivateKey = {
    * Google's service accounts have it. Default: `"client_credentials"`.
    */
   grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
-  /** The `sub` of an assertion that is the grant; none unless given. */
+  /** The `sub` of an assertion that is the grant. Default: none. */
   subject?: string;
   /** The key's certificate as PEM, told by `x5t#S256` (RFC 7515 §4.1.8), as Entra ID wants it. */
   certificate?: string;
