@@ -207,6 +207,15 @@ export type ClientPrivateKey = {
   privateKey: RotatingSecret;
   /** RFC 7518 §3, RFC 8037 §3.1. Default: as the key is, for RSA `"RS256"`. */
   algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
+  /**
+   * The other one makes the assertion the grant itself (RFC 7523 §2.1), `scopes` in it, as
+   * Google's service accounts have it. Default: `"client_credentials"`.
+   */
+  grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
+  /** The `sub` of an assertion that is the grant; none unless given. */
+  subject?: string;
+  /** The key's certificate as PEM, told by `x5t#S256` (RFC 7515 §4.1.8), as Entra ID wants it. */
+  certificate?: string;
 } & ClientAssertion;
 
 /** What an assertion may have: one is signed anew for each request, and good for a minute. */

@@ -152,6 +152,9 @@ holds<
           clientAuthentication: "private_key_jwt";
           privateKey: Rotating;
           algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
+          grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
+          subject?: string;
+          certificate?: string;
         } & Assertion)
       | { clientAuthentication: "tls_client_auth"; tls: Tls | (() => Tls) }
     )

@@ -15,7 +15,11 @@ mod tests;
 
 use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
-pub use self::{authentication::Method, config::Config, policy::Policy};
+pub use self::{
+    authentication::{GrantType, Method},
+    config::Config,
+    policy::Policy,
+};
 use self::{failure::Failure, grant::Grant, load::Load};
 use crate::{
     auth::Io,

@@ -23,7 +23,7 @@ use crate::{
     auth::{
         Auth, ClientCredentials, Io, SharedSecret, SignedJwt,
         client_credentials::{
-            self, Method, Policy,
+            self, GrantType, Method, Policy,
             config::{Authentication, Dialect},
             policy::{CoolDown, RefreshAhead, Retry, Store},
         },
@@ -246,7 +246,13 @@ fn authentication(
         private_key: secret("privateKey", method.needs_private_key())?,
         algorithm: optional("algorithm")?,
         kid: optional("kid")?,
+        certificate: optional("certificate")?,
         assertion_audience: optional("assertionAudience")?,
+        grant_type: GrantType::named(
+            fields.read("grantType", config::optional_string)?.as_deref(),
+            method,
+        )?,
+        subject: optional("subject")?,
     };
     Ok((authentication, asks))
 }

@@ -1,6 +1,6 @@
 //! What JavaScript configures.
 
-use super::authentication::Method;
+use super::authentication::{GrantType, Method};
 use crate::{
     error::ArgumentError,
     http::{headers::HeaderLine, tls::OwnTls},
@@ -45,8 +45,15 @@ pub struct Authentication {
     pub algorithm: Option<String>,
     /// The id of the key, in an assertion's header.
     pub kid: Option<String>,
+    /// The key's certificate in PEM, whose thumbprint goes into an assertion's header.
+    pub certificate: Option<String>,
     /// Whom an assertion is for; without it the token endpoint.
     pub assertion_audience: Option<String>,
+    /// What an assertion is: who asks, or what is asked for, too. Like `subject` it is part of what
+    /// a token is good for.
+    pub grant_type: GrantType,
+    /// On whose behalf, with a grant that is an assertion.
+    pub subject: Option<String>,
 }
 
 impl Config {
@@ -65,6 +72,7 @@ impl Config {
         if field == "privateKey" {
             config.authentication.method = Method::SecretJwt;
             config.authentication.algorithm = None;
+            config.authentication.certificate = None;
         }
         config
     }
