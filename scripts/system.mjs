@@ -24,6 +24,8 @@ const PROGRAMS = [
   { name: "ip", use: "some tests", packages: "iproute2" },
   { name: "openssl", use: "some tests", packages: "openssl" },
   { name: "nginx", use: "some tests", packages: "nginx-light" },
+  { name: "strace", use: "some tests", packages: "strace" },
+  { name: "valgrind", use: "some tests", packages: "valgrind" },
   {
     name: "postgres",
     use: "some tests",

@@ -16,6 +16,7 @@ mod own_tls;
 mod panic_hook;
 mod remote_token_issuer;
 mod runtime;
+mod settle;
 mod validate_token;
 
 /// Of musl alone: see Cargo.toml.

@@ -10,7 +10,7 @@ use rustls::{
 pub use own::{OwnTls, TlsOptions};
 pub(super) use shared_config::SharedConfig;
 use trust::Trust;
-pub use verdict::{node_code, reason};
+pub use verdict::{detail, node_code, reason};
 use verifier::Verifier;
 
 mod alerts;

@@ -3,6 +3,7 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use napi::{
@@ -17,7 +18,7 @@ use super::{
     errands::{self, Settled},
     outcome::{Outcome, lost, outcome},
     own_tls::{self, own_tls},
-    runtime,
+    runtime, settle,
 };
 use crate::{
     auth::{
@@ -33,6 +34,9 @@ use crate::{
     http::{headers::HeaderLine, tls},
     secret::Secret,
 };
+
+/// A process is told once that a secret is empty.
+static EMPTY_SECRET_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// A strategy.
 #[napi(js_name = "Auth")]
@@ -115,12 +119,22 @@ fn header_value(line: &HeaderLine) -> String {
 
 /// `sharedSecretAuth`
 #[napi]
-pub fn shared_secret(header_name: Unknown<'_>, secret: Unknown<'_>) -> Outcome<AuthHandle> {
+pub fn shared_secret(
+    env: Env,
+    header_name: Unknown<'_>,
+    secret: Unknown<'_>,
+) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let name = config::string("headerName", header_name)?;
-        SharedSecret::new(name, config::string("secret", secret)?.into())
+        let strategy = SharedSecret::new(name, config::string("secret", secret)?.into())?;
+        if let Some(warning) = strategy.warning()
+            && !EMPTY_SECRET_TOLD.swap(true, Ordering::Relaxed)
+        {
+            settle::warn(env, warning);
+        }
+        Ok(AuthHandle { auth: Auth::SharedSecret(strategy) })
     };
-    outcome(|| new().map(|strategy| AuthHandle { auth: Auth::SharedSecret(strategy) }))
+    outcome(new)
 }
 
 /// The claims of `signedJwtAuth`, also for issuers of other packages.
@@ -261,7 +275,7 @@ fn authentication(
 /// its methods.
 fn policy(fields: &Fields<'_>, asks: Option<&'static str>) -> Result<Policy, ArgumentError> {
     let number = |field| fields.read(field, config::optional_number);
-    let retry = fields.read("retry", config::is_object)?.then(|| {
+    let retry = fields.read("retry", config::optional_object)?.map(|_| {
         let [attempts, least, most] = RETRY.map(number);
         Retry::new(attempts?, least?, most?)
     });

@@ -91,15 +91,6 @@ pub fn is_truthy(value: Unknown<'_>) -> bool {
     value.coerce_to_bool().unwrap_or(false)
 }
 
-/// Whether there is an object, and no other value.
-pub fn is_object(field: &'static str, value: Unknown<'_>) -> Result<bool, ArgumentError> {
-    match kind(value) {
-        ValueType::Undefined | ValueType::Null => Ok(false),
-        ValueType::Object => Ok(true),
-        other => Err(mistyped(field, "an object", other)),
-    }
-}
-
 /// `true`, and nothing else that is truthy.
 pub fn is_true(value: Unknown<'_>) -> bool {
     kind(value) == ValueType::Boolean && is_truthy(value)
@@ -121,6 +112,11 @@ pub fn function(field: &'static str, value: Unknown<'_>) -> Result<(), ArgumentE
 /// A string where it is one, nothing otherwise.
 pub fn secret_if_string(value: Unknown<'_>) -> Option<Secret> {
     string("secret", value).ok().map(Secret::from)
+}
+
+/// Whether it is no text, and more than a missing one: a `KeyObject`, a `Buffer`, a JWK.
+pub fn is_object(value: Unknown<'_>) -> bool {
+    kind(value) == ValueType::Object
 }
 
 /// The algorithm's name, for the core to judge; for a value of another type the type's name.

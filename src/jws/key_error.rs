@@ -32,6 +32,8 @@ pub enum Needed {
 /// What stands where a key is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Material {
+    /// No text at all: a `KeyObject`, a `Buffer`, a JWK.
+    Object,
     /// A text that is no PEM.
     NoPem,
     /// A PEM in quotes, as an environment file may leave it.
@@ -108,6 +110,19 @@ impl Needed {
         }
     }
 
+    /// How an object that holds the key gives it as text.
+    const fn as_text(self) -> &'static str {
+        match self {
+            Self::Secret => "give it as a string, a Buffer's by toString()",
+            Self::PrivateKey | Self::ClientKey => {
+                r#"give it as PEM, a KeyObject's by export({ type: "pkcs8", format: "pem" })"#
+            }
+            Self::PublicKey => {
+                r#"give it as PEM, a KeyObject's by export({ type: "spki", format: "pem" })"#
+            }
+        }
+    }
+
     /// What is wrong, continuing a sentence that begins with the field.
     fn problem(self, found: Material) -> String {
         let need = match self {
@@ -121,6 +136,7 @@ impl Needed {
             _ => ("RS256 needs", "RS256 needs RSA"),
         };
         let (what, advice) = match found {
+            Material::Object => ("an object", self.as_text()),
             Material::NoPem => ("no PEM", need),
             Material::Quotes => ("quotes around the PEM", "remove them"),
             Material::Base64 => ("base64 of a PEM", "decode it first"),

@@ -34,6 +34,8 @@ pub(super) enum Failure {
     Incomplete {
         /// Which.
         refusal: Box<Refusal>,
+        /// What it lacks.
+        lack: Lack,
         /// The field that ends in a line break.
         hint: Option<&'static str>,
     },
@@ -93,6 +95,12 @@ pub(super) struct Refusal {
     pub retry_after: Option<String>,
 }
 
+impl Refusal {
+    fn says_why(&self) -> bool {
+        self.error.is_some() || self.description.is_some()
+    }
+}
+
 /// For the seller.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,6 +109,25 @@ impl fmt::Display for Refusal {
             write!(f, ": {words}")?;
         }
         Ok(())
+    }
+}
+
+/// What a 2xx has in place of a field, for the seller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lack {
+    pub field: &'static str,
+    pub wanted: &'static str,
+    /// What stands there, if anything does.
+    pub found: Option<&'static str>,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, wanted, found } = self;
+        match found {
+            Some(found) => write!(f, "{field} must be {wanted}, got {found}"),
+            None => write!(f, "it has no {field}"),
+        }
     }
 }
 
@@ -134,7 +161,7 @@ impl Failure {
                 };
                 (message, hint)
             }
-            Self::Incomplete { refusal, hint } => {
+            Self::Incomplete { refusal, hint, .. } => {
                 let message = INCOMPLETE;
                 let message = match refusal.code {
                     Some(code) => message.with(" (").with(code).with(")"),
@@ -173,7 +200,13 @@ impl Failure {
             Self::Refused { refusal, body, .. } => {
                 of(&refusal.answer, Cause::new(refusal).quoting(body.clone()))
             }
-            Self::Incomplete { refusal, .. } => of(&refusal.answer, Cause::new(refusal)),
+            // What the server says of itself is why.
+            Self::Incomplete { refusal, .. } if refusal.says_why() => {
+                of(&refusal.answer, Cause::new(refusal))
+            }
+            Self::Incomplete { refusal, lack, .. } => {
+                of(&refusal.answer, Cause::new(format_args!("{refusal}: {lack}")))
+            }
             Self::NotJson { answer, invalid } => {
                 of(answer, Cause::new(format_args!("{answer}: {invalid}")))
             }
