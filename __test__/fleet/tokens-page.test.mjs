@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { pathToFileURL } from "node:url";
+import { transform } from "esbuild";
 import { CLIENT } from "../support/oauth-server.mjs";
 import { ROOT, run } from "../support/process.mjs";
 import { needing } from "../support/programs.mjs";
@@ -12,7 +13,7 @@ import { httpServer, reply } from "../support/server.mjs";
 import { CLIENTS, postgresServer, redisServer } from "./support/stores.mjs";
 
 const page = readFileSync(join(ROOT, "docs/tokens.md"), "utf8");
-const programs = [...page.matchAll(/```js\n(.*?)```/gs)].map(([, source]) => source);
+const programs = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, source]) => source);
 
 /** The one program that has this. @param {string} text */
 function programWith(text) {
@@ -40,7 +41,9 @@ async function printed(t, source, rest, origin, env = {}) {
     .replaceAll("/run/secrets", folder)
     .replace('"@key0ai/native"', JSON.stringify(pathToFileURL(join(ROOT, "index.mjs")).href));
   const file = join(folder, "program.mjs");
-  writeFileSync(file, `${placed}\n${rest}\nprocess.exit();\n`);
+  const whole = `${placed}\n${rest}\nprocess.exit();\n`;
+  const { code: text } = await transform(whole, { loader: "ts", format: "esm" });
+  writeFileSync(file, text);
   const all = { CLIENT_ID: CLIENT.clientId, CLIENT_SECRET: CLIENT.clientSecret, ...env };
   const { code, stdout, stderr } = await run(process.execPath, [file], { env: all });
   assert.equal(code, 0, stderr);
