@@ -79,11 +79,15 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
   const claims = unwrap(binding.signedJwt(signs, audience, json, checked));
   const lifetime = ttlSeconds === undefined ? claims.ttlSeconds : ttlSeconds;
   const strategy = native && claims.signedBy(native);
+  const peek = strategy?.peek;
   // A `sign` that somebody put in place of ours, a spy's or a subclass's, is always called.
   const own = () => (strategy && issuer.sign === sign ? strategy : undefined);
   const headers = async () => {
     const ours = own();
-    if (ours) return { Authorization: await authorization(ours) };
+    if (ours && peek) {
+      const now = Date.now();
+      return { Authorization: peek(now) ?? (await loaded(ours, now)) };
+    }
     const signed = await issuer.sign(JSON.parse(unwrap(claims.json())), lifetime);
     const bearer = binding.bearer(readable("token of issuer.sign", () => signed?.token));
     return { Authorization: isRecord(bearer) ? await failed(bearer) : bearer };
@@ -110,10 +114,12 @@ function oauthClientCredentialsAuth(config) {
   const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
   handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
+  const { peek } = strategy;
   const headers = async () => {
     renew?.(strategy);
-    const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
-    return { Authorization: await authorization(strategy, unverified) };
+    const now = Date.now();
+    const ready = peek(now, variable("NODE_TLS_REJECT_UNAUTHORIZED"));
+    return { Authorization: ready ?? (await loaded(strategy, now)) };
   };
   /** @param {Record<string, string>} [rejected] */
   const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
@@ -251,15 +257,12 @@ function native(auth) {
 
 /**
  * @param {Auth} strategy
- * @param {string} [rejectUnauthorized] what it may depend on
+ * @param {number} now
  */
-async function authorization(strategy, rejectUnauthorized) {
-  const now = Date.now();
-  const ready = strategy.peek(now, rejectUnauthorized);
-  if (ready !== null) return ready;
-  let loaded = await strategy.load(now, environment());
-  if (hasErrands(loaded)) loaded = await done(loaded, strategy);
-  return isRecord(loaded) ? failed(loaded) : loaded;
+async function loaded(strategy, now) {
+  let value = await strategy.load(now, environment());
+  if (hasErrands(value)) value = await done(value, strategy);
+  return isRecord(value) ? failed(value) : value;
 }
 
 /**
@@ -339,14 +342,17 @@ function issuerOf(receiver) {
   throw fromCaller(new TypeError("the receiver of this method must be an AccessTokenIssuer"));
 }
 
-/** The environment variables that choose trusted CAs: a worker's `process.env` is its own. */
+/**
+ * The environment variables that choose trusted CAs, if any is set: a worker's `process.env` is its
+ * own.
+ */
 function environment() {
-  return [
-    variable("SSL_CERT_FILE"),
-    variable("SSL_CERT_DIR"),
-    variable("NODE_EXTRA_CA_CERTS"),
-    variable("NODE_TLS_REJECT_UNAUTHORIZED"),
-  ];
+  const file = variable("SSL_CERT_FILE");
+  const folder = variable("SSL_CERT_DIR");
+  const extra = variable("NODE_EXTRA_CA_CERTS");
+  const verified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
+  const none = file === undefined && folder === undefined && extra === undefined;
+  return none && verified === undefined ? undefined : [file, folder, extra, verified];
 }
 
 /** One that is set, not one that somebody put on `Object.prototype`. @param {string} name */
