@@ -27,6 +27,7 @@ mod general_name;
 mod host;
 mod name;
 mod pem;
+mod sessions;
 mod shared_config;
 mod trust;
 mod verdict;
@@ -80,6 +81,7 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = sessions::resumption();
     (config, warnings)
 }
 
