@@ -10,6 +10,7 @@
  */
 
 const binding = require("./lib/load.js");
+const { done, handsOf, hasErrands, methodsOf } = require("./lib/errands.js");
 const {
   failed,
   fromCaller,
@@ -23,6 +24,8 @@ const {
   setKey0ErrorClass,
   unwrap,
 } = require("./lib/errors.js");
+const { redisTokenCache } = require("./lib/redis-token-cache.js");
+const { tlsOption } = require("./lib/tls.js");
 
 /**
  * The native strategy behind a provider made here, where it can stand for the provider.
@@ -42,13 +45,28 @@ const natives = new WeakSet();
 
 /** @type {typeof Types.noAuth} */
 function noAuth() {
-  return provider(binding.Auth.none(), async () => ({}));
+  return provider(binding.Auth.none(), undefined, async () => ({}));
 }
 
 /** @type {typeof Types.sharedSecretAuth} */
 function sharedSecretAuth(headerName, secret) {
+  if (typeof secret === "function") return rotatingSecretAuth(headerName, secret);
   const strategy = unwrap(binding.sharedSecret(headerName, secret));
-  return provider(strategy, async () => ({ [headerName]: secret }));
+  return provider(strategy, undefined, async () => ({ [headerName]: secret }));
+}
+
+/**
+ * The secret is asked for at each call, in the caller's context, and never kept.
+ * @param {string} headerName
+ * @param {() => string | PromiseLike<string>} ask
+ */
+function rotatingSecretAuth(headerName, ask) {
+  unwrap(binding.sharedSecret(headerName, ""));
+  return async () => {
+    const secret = await ask();
+    const checked = binding.sharedSecret(headerName, secret);
+    return isRecord(checked) ? failed(checked) : { [headerName]: secret };
+  };
 }
 
 /** @type {typeof Types.signedJwtAuth} */
@@ -76,51 +94,40 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
 
 /** @type {typeof Types.oauthClientCredentialsAuth} */
 function oauthClientCredentialsAuth(config) {
-  const [tokenUrl, clientId, clientSecret, scopes, audience] = read(
-    config,
-    "tokenUrl",
-    "clientId",
-    "clientSecret",
-    "scopes",
-    "audience",
-  );
-  const strategy = unwrap(
-    binding.clientCredentials(
-      address("tokenUrl", tokenUrl),
-      clientId,
-      clientSecret,
-      scopes,
-      audience,
-    ),
-  );
+  const fields = read(config, ...CLIENT_CREDENTIALS);
+  fields.tokenUrl = address("tokenUrl", fields.tokenUrl);
+  for (const name of ["headers", "extraParams"]) {
+    const value = fields[name];
+    fields[name] = readable(name, () => (Array.isArray(value) ? value.flat() : pairs(value)));
+  }
+  const { cache, clientAuthentication, retry } = fields;
+  const bounds = read(retry, "attempts", "minDelayMs", "maxDelayMs");
+  for (const [name, value] of Object.entries(bounds)) fields[`retry.${name}`] = value;
+  fields.cache = readable("cache", () => methodsOf(cache));
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const strategy = unwrap(binding.clientCredentials(fields, Date.now()));
+  const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
+  handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
-  return provider(strategy, async () => {
+  const headers = async () => {
+    renew?.(strategy);
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
     return { Authorization: await authorization(strategy, unverified) };
-  });
+  };
+  /** @param {Record<string, string>} [rejected] */
+  const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
+  return provider(strategy, renew, Object.assign(headers, { invalidate }));
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
 function createRemoteTokenIssuer(config) {
-  const [url, timeoutMs, idempotencyKey, auth, secret, headerName] = read(
-    config,
-    "url",
-    "timeoutMs",
-    "idempotencyKey",
-    "auth",
-    "secret",
-    "headerName",
-  );
-  const issuer = unwrap(
-    binding.remoteTokenIssuer(
-      address("url", url),
-      timeoutMs,
-      idempotencyKey,
-      auth,
-      secret,
-      headerName,
-    ),
-  );
+  const fields = read(config, ...REMOTE_TOKEN_ISSUER);
+  const { auth } = fields;
+  fields.url = address("url", fields.url);
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const issuer = unwrap(binding.remoteTokenIssuer(fields, Date.now()));
   issuer.prepare(environment());
   seekSdkClass();
   return async (params) => {
@@ -145,7 +152,9 @@ function createRemoteTokenIssuer(config) {
     } catch (error) {
       return failed(binding.unsendable(), error);
     }
-    const outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
+    renew?.(issuer);
+    let outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
+    if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
     if (!isRecord(outcome)) return JSON.parse(outcome);
     if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
     await known(thrown);
@@ -157,8 +166,8 @@ class AccessTokenIssuer {
   /** @param {string | Types.AccessTokenIssuerConfig} config */
   constructor(config) {
     const isBare = typeof config === "string";
-    const [secret, privateKey, algorithm] = isBare
-      ? []
+    const { secret, privateKey, algorithm } = isBare
+      ? read()
       : read(config, "secret", "privateKey", "algorithm");
     const bare = isBare ? config : undefined;
     const value = unwrap(binding.accessTokenIssuer(bare, secret, privateKey, algorithm));
@@ -200,7 +209,7 @@ const { sign } = AccessTokenIssuer.prototype;
 
 /** @type {typeof Types.validateKey0Token} */
 async function validateKey0Token(authHeader, config) {
-  const [secret, publicKey, algorithm] = read(config, "secret", "publicKey", "algorithm");
+  const { secret, publicKey, algorithm } = read(config, "secret", "publicKey", "algorithm");
   const now = Date.now();
   const valid = binding.validateKey0Token(authHeader, secret, publicKey, algorithm, now);
   return isRecord(valid) ? failed(valid) : JSON.parse(valid);
@@ -208,7 +217,7 @@ async function validateKey0Token(authHeader, config) {
 
 /** @type {typeof Types.validateToken} */
 async function validateToken(authHeader, config) {
-  const [secret] = read(config, "secret");
+  const { secret } = read(config, "secret");
   const valid = binding.validateToken(authHeader, secret, Date.now());
   return isRecord(valid) ? refused(valid) : JSON.parse(valid);
 }
@@ -216,10 +225,14 @@ async function validateToken(authHeader, config) {
 /**
  * @template {Types.AuthHeaderProvider} T
  * @param {Auth} strategy
+ * @param {((strategy: Auth) => void) | undefined} renew what has to be looked at before each call
  * @param {T} headers
  */
-function provider(strategy, headers) {
-  strategies.set(headers, () => strategy);
+function provider(strategy, renew, headers) {
+  strategies.set(headers, () => {
+    renew?.(strategy);
+    return strategy;
+  });
   return headers;
 }
 
@@ -244,7 +257,8 @@ async function authorization(strategy, rejectUnauthorized) {
   const now = Date.now();
   const ready = strategy.peek(now, rejectUnauthorized);
   if (ready !== null) return ready;
-  const loaded = await strategy.load(now, environment());
+  let loaded = await strategy.load(now, environment());
+  if (hasErrands(loaded)) loaded = await done(loaded, strategy);
   return isRecord(loaded) ? failed(loaded) : loaded;
 }
 
@@ -254,17 +268,26 @@ async function authorization(strategy, rejectUnauthorized) {
  * @param {any} headers
  */
 function give(given, headers) {
-  if (typeof headers !== "object" || headers === null) return given.other(headers);
-  const isMap = /^\[object (Map|Headers)\]$/.test(tag.call(headers));
+  const list = pairs(headers);
+  if (!Array.isArray(list)) return given.other(headers);
+  given.headers(list);
+}
+
+/**
+ * Names and values of an object, a `Headers`, a `Map` or `URLSearchParams`, in turn; what can have
+ * none as it is.
+ * @param {any} headers
+ */
+function pairs(headers) {
+  if (typeof headers !== "object" || headers === null) return headers;
+  const isMap = /^\[object (Map|Headers|URLSearchParams)\]$/.test(tag.call(headers));
   const isIterated = isMap && typeof headers[Symbol.iterator] === "function";
   /** @type {unknown[]} */
   const entries = isIterated ? [...headers] : Object.entries(headers);
-  given.headers(
-    entries.flatMap((entry) => {
-      const [name, value] = Array.isArray(entry) ? entry : [];
-      return [name, Array.isArray(value) ? joined(value) : value];
-    }),
-  );
+  return entries.flatMap((entry) => {
+    const [name, value] = Array.isArray(entry) ? entry : [];
+    return [name, Array.isArray(value) ? joined(value) : value];
+  });
 }
 
 /** An array as `fetch` makes it text; one that cannot be text stays. @param {unknown[]} value */
@@ -277,12 +300,15 @@ function joined(value) {
 }
 
 /**
- * Fields of a caller's object, each read once.
- * @param {any} config
+ * Fields of a caller's object, each read once; nothing else is in what holds them.
+ * @param {any} [config]
  * @param {string[]} names
+ * @returns {Record<string, any>}
  */
 function read(config, ...names) {
-  return names.map((name) => readable(name, () => copied(config?.[name])));
+  const fields = Object.create(null);
+  for (const name of names) fields[name] = readable(name, () => copied(config?.[name]));
+  return fields;
 }
 
 /** @param {unknown} value */
@@ -330,6 +356,43 @@ function variable(name) {
   return typeof value === "string" && Object.hasOwn(env, name) ? value : undefined;
 }
 
+const CLIENT_CREDENTIALS = [
+  "tokenUrl",
+  "clientId",
+  "clientSecret",
+  "scopes",
+  "audience",
+  "resource",
+  "extraParams",
+  "headers",
+  "clientAuthentication",
+  "privateKey",
+  "algorithm",
+  "kid",
+  "certificate",
+  "assertionAudience",
+  "grantType",
+  "subject",
+  "defaultExpiresInSeconds",
+  "expiryBufferSeconds",
+  "tokenType",
+  "cache",
+  "refreshAhead",
+  "retry",
+  "coolDownMs",
+  "tls",
+];
+
+const REMOTE_TOKEN_ISSUER = [
+  "url",
+  "timeoutMs",
+  "idempotencyKey",
+  "auth",
+  "secret",
+  "headerName",
+  "tls",
+];
+
 const { toString: tag } = Object.prototype;
 
 module.exports = {
@@ -338,6 +401,7 @@ module.exports = {
   Key0Error,
   noAuth,
   oauthClientCredentialsAuth,
+  redisTokenCache,
   setKey0ErrorClass,
   sharedSecretAuth,
   signedJwtAuth,

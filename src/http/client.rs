@@ -83,7 +83,7 @@ impl Client {
                     let (reply, whole) = reply::read(response, &mut connection, origin).await;
                     if let Some(limit) = limit.filter(|_| whole) {
                         let made = connection.made();
-                        self.0.pool.put(origin, connection, made, limit);
+                        self.0.pool.put(&target.shared_by, connection, made, limit);
                     }
                     return Ok(reply);
                 }
@@ -103,11 +103,11 @@ impl Client {
     /// A connection for one request, and whether it is a new one.
     async fn connection(&self, target: &Arc<Target>) -> Result<(Connection, bool), OpenFailed> {
         let pool = &self.0.pool;
-        if let Some(connection) = pool.take(target.origin()) {
+        if let Some(connection) = pool.take(&target.shared_by) {
             return Ok((connection, false));
         }
         loop {
-            let mut waiting = pool.wait(target.origin());
+            let mut waiting = pool.wait(&target.shared_by);
             // Zero is no timeout for tokio: its timers are a millisecond late.
             let covered = if waiting.is_covered() {
                 timeout(PATIENCE, waiting.turn()).await.ok()
@@ -152,10 +152,10 @@ impl Client {
 
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
         let Shared { environment, tls, resolver, .. } = &*self.0;
-        let tls = if target.is_https() {
-            Some(tls.get(environment).await.map_err(OpenFailed::Roots)?)
-        } else {
-            None
+        let tls = match &target.tls {
+            _ if !target.is_https() => None,
+            Some(own) => Some(own.config(environment, tls).await.map_err(OpenFailed::Roots)?),
+            None => Some(tls.get(environment).await.map_err(OpenFailed::Roots)?),
         };
         Connection::open(resolver, target, tls).await
     }

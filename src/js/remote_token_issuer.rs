@@ -4,15 +4,17 @@ use std::io;
 
 use napi::{
     Env,
-    bindgen_prelude::{Either, Object, Unknown},
+    bindgen_prelude::{Either, Object},
 };
 use napi_derive::napi;
 
 use super::{
     auth::AuthHandle,
-    config,
+    config::{self, Fields},
+    errands::{self, Settled},
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
+    own_tls::{self, own_tls},
     runtime,
 };
 use crate::{
@@ -34,26 +36,22 @@ pub struct RemoteIssuerHandle {
 
 /// `createRemoteTokenIssuer`
 #[napi]
-pub fn remote_token_issuer(
-    url: Unknown<'_>,
-    timeout_ms: Unknown<'_>,
-    idempotency_key: Unknown<'_>,
-    auth: Unknown<'_>,
-    secret: Unknown<'_>,
-    header_name: Unknown<'_>,
-) -> Outcome<RemoteIssuerHandle> {
+pub fn remote_token_issuer(config: Object<'_>, now_ms: f64) -> Outcome<RemoteIssuerHandle> {
     outcome(|| {
+        let fields = Fields::new(config);
         let issuer = RemoteTokenIssuer::new(&Config {
-            url: config::string("url", url)?,
-            timeout_ms: config::timeout(timeout_ms)?,
-            idempotency_key: !config::is_false(idempotency_key),
+            url: fields.read("url", config::string)?,
+            timeout_ms: fields.read("timeoutMs", config::timeout)?,
+            idempotency_key: !config::is_false(fields.get("idempotencyKey")?),
+            tls: own_tls(&fields, config::now(now_ms))?,
         })?;
+        let auth = fields.get("auth")?;
         let auth = if config::is_truthy(auth) {
             config::function("auth", auth)?;
             None
         } else {
-            let secret = config::truthy_string("secret", secret)?;
-            let name = config::truthy_string("headerName", header_name)?;
+            let secret = fields.read("secret", config::truthy_string)?;
+            let name = fields.read("headerName", config::truthy_string)?;
             Some(Auth::legacy(secret.map(Secret::from), name)?)
         };
         Ok::<_, ArgumentError>(RemoteIssuerHandle { issuer, auth })
@@ -76,8 +74,18 @@ impl RemoteIssuerHandle {
         }
     }
 
+    /// The `tls` option as it is now. Where it cannot be used, what was used before stays.
+    #[napi]
+    pub fn set_tls(&mut self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
+        outcome(|| {
+            let tls = own_tls::parsed(tls, config::now(now_ms))?;
+            self.issuer = self.issuer.with_tls(Some(tls));
+            Ok::<_, ArgumentError>(())
+        })
+    }
+
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn issue<'env>(
         &self,
         env: &'env Env,
@@ -86,8 +94,9 @@ impl RemoteIssuerHandle {
         body: Option<String>,
         now_ms: f64,
         environment: Vec<Option<String>>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+    ) -> napi::Result<Either<Object<'env>, Settled>> {
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
+        let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
         let call = Call {
             body,
             auth: match (given, auth) {
@@ -103,9 +112,9 @@ impl RemoteIssuerHandle {
                 outcome(|| result)
             }
         };
-        let lost = || Either::B(internal_error().into());
-        let refused = |error: &io::Error| Either::B(self.issuer.refused(error).into());
-        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
+        let lost = || Settled::B(internal_error().into());
+        let refused = |error: &io::Error| Settled::B(self.issuer.refused(error).into());
+        errands::spawn(env, has_errands, environment, start, lost, refused)
     }
 }
 

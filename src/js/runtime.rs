@@ -18,13 +18,17 @@ use std::{
 
 use napi::{
     Env,
-    bindgen_prelude::{Either, Function, JsObjectValue as _, Object, ToNapiValue},
+    bindgen_prelude::{Either, Object, ToNapiValue},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::outcome::ErrorRecord;
+use super::{
+    outcome::{ErrorRecord, Outcome},
+    settle,
+};
 use crate::{
     auth::Io,
+    errand::Errands,
     error::Key0Error,
     http::{Client, Resolver, tls::TlsEnvironment},
     signing_pool::SigningPool,
@@ -63,34 +67,27 @@ where
         Ok(ready) => ready,
         Err(error) => return Ok(Either::B(refused(&error))),
     };
-    let (deferred, promise) = env.create_deferred()?;
+    let (deferred, promise) = settle::promise(env, lost)?;
     let started = {
         let _entered = handle.enter();
         catch_unwind(AssertUnwindSafe(|| start(&io))).ok()
     };
-    handle.spawn(async move {
-        let value = match started {
-            Some(future) => Caught(pin!(future)).await,
-            None => None,
-        };
-        let value = value.unwrap_or_else(lost);
-        let warnings = io.http.take_warnings();
-        deferred.resolve(move |env| {
-            for warning in warnings {
-                warn(env, &warning);
+    if let Some(future) = started {
+        handle.spawn(async move {
+            if let Some(value) = Caught(pin!(future)).await {
+                deferred.settle(value, io.http.take_warnings());
             }
-            Ok(value)
         });
-    });
+    }
     Ok(Either::A(promise))
 }
 
 /// A promise of what `job` gives on a thread of the signing pool, or of `lost()`; a record where
 /// there is no thread.
-pub fn spawn_signing<T: ToNapiValue + Send + 'static>(
+pub fn spawn_signing(
     env: &Env,
-    job: impl FnOnce() -> T + Send + 'static,
-    lost: fn() -> T,
+    job: impl FnOnce() -> Outcome<String> + Send + 'static,
+    lost: fn() -> Outcome<String>,
 ) -> napi::Result<Either<Object<'_>, ErrorRecord>> {
     let internal = |why: String| Ok(Either::B(Key0Error::internal(&why).into()));
     let signing = match with(*env, |environment| environment.io.signing.clone()) {
@@ -101,10 +98,12 @@ pub fn spawn_signing<T: ToNapiValue + Send + 'static>(
         Ok(ready) => ready,
         Err(lost) => return internal(lost.to_string()),
     };
-    let (deferred, promise) = env.create_deferred()?;
+    let (deferred, promise) = settle::promise(env, lost)?;
     ready.spawn(move || {
-        let value = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| lost());
-        deferred.resolve(move |_| Ok(value));
+        // A panic drops the deferred.
+        if let Ok(outcome) = catch_unwind(AssertUnwindSafe(job)) {
+            deferred.settle(outcome, Vec::new());
+        }
     });
     Ok(Either::A(promise))
 }
@@ -152,7 +151,7 @@ fn start(env: Env) -> io::Result<Environment> {
     env.add_env_cleanup_hook((), |()| end()).map_err(|error| io::Error::other(error.reason))?;
     let resolver = Resolver::default();
     let http = Client::new(TlsEnvironment::default(), resolver.clone());
-    let io = Io { http, signing: SigningPool::default() };
+    let io = Io { http, signing: SigningPool::default(), errands: Errands::default() };
     Ok(Environment { handle, io, resolver, shutdown, ended })
 }
 
@@ -164,16 +163,6 @@ fn end() {
         // Lets the thread end before the process exits, which takes microseconds.
         let _ = ended.recv_timeout(LONGEST_END);
     }
-}
-
-/// `process.emitWarning(warning)`. A runtime without it has no warnings.
-fn warn(env: Env, warning: &str) {
-    let emit = || -> napi::Result<()> {
-        let process: Object<'_> = env.get_global()?.get_named_property("process")?;
-        let emit: Function<'_, &str, ()> = process.get_named_property("emitWarning")?;
-        emit.apply(process, warning)
-    };
-    let _ = emit();
 }
 
 /// A future whose panic is `None`.
