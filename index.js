@@ -61,7 +61,8 @@ function sharedSecretAuth(headerName, secret) {
  * @param {() => string | PromiseLike<string>} ask
  */
 function rotatingSecretAuth(headerName, ask) {
-  unwrap(binding.sharedSecret(headerName, ""));
+  // Checks the name; an empty secret would be warned of.
+  unwrap(binding.sharedSecret(headerName, "-"));
   return async () => {
     const secret = await ask();
     const checked = binding.sharedSecret(headerName, secret);
