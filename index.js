@@ -10,6 +10,7 @@
  */
 
 const binding = require("./lib/load.js");
+const { done, handsOf, hasErrands, methodsOf } = require("./lib/errands.js");
 const {
   failed,
   fromCaller,
@@ -23,6 +24,8 @@ const {
   setKey0ErrorClass,
   unwrap,
 } = require("./lib/errors.js");
+const { redisTokenCache } = require("./lib/redis-token-cache.js");
+const { tlsOption } = require("./lib/tls.js");
 
 /**
  * The native strategy behind a provider made here, where it can stand for the provider.
@@ -42,13 +45,28 @@ const natives = new WeakMap();
 
 /** @type {typeof Types.noAuth} */
 function noAuth() {
-  return provider(binding.Auth.none(), async () => ({}));
+  return provider(binding.Auth.none(), undefined, async () => ({}));
 }
 
 /** @type {typeof Types.sharedSecretAuth} */
 function sharedSecretAuth(headerName, secret) {
+  if (typeof secret === "function") return rotatingSecretAuth(headerName, secret);
   const strategy = unwrap(binding.sharedSecret(headerName, secret));
-  return provider(strategy, async () => ({ [headerName]: secret }));
+  return provider(strategy, undefined, async () => ({ [headerName]: secret }));
+}
+
+/**
+ * The secret is asked for at each call, in the caller's context, and never kept.
+ * @param {string} headerName
+ * @param {() => string | PromiseLike<string>} ask
+ */
+function rotatingSecretAuth(headerName, ask) {
+  unwrap(binding.sharedSecret(headerName, ""));
+  return async () => {
+    const secret = await ask();
+    const checked = binding.sharedSecret(headerName, secret);
+    return isRecord(checked) ? failed(checked) : { [headerName]: secret };
+  };
 }
 
 /** @type {typeof Types.signedJwtAuth} */
@@ -80,24 +98,42 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
 
 /** @type {typeof Types.oauthClientCredentialsAuth} */
 function oauthClientCredentialsAuth(config) {
-  const fields = read(config, "tokenUrl", "clientId", "clientSecret", "scopes", "audience");
+  const fields = read(config, ...CLIENT_CREDENTIALS);
   fields.tokenUrl = address("tokenUrl", fields.tokenUrl);
-  const strategy = unwrap(binding.clientCredentials(fields));
+  for (const name of ["headers", "extraParams"]) {
+    const value = fields[name];
+    fields[name] = readable(name, () => (Array.isArray(value) ? value.flat() : pairs(value)));
+  }
+  const { cache, clientAuthentication, retry } = fields;
+  const bounds = read(retry, "attempts", "minDelayMs", "maxDelayMs");
+  for (const [name, value] of Object.entries(bounds)) fields[`retry.${name}`] = value;
+  fields.cache = readable("cache", () => methodsOf(cache));
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const strategy = unwrap(binding.clientCredentials(fields, Date.now()));
+  const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
+  handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
   const { peek } = strategy;
-  return provider(strategy, async () => {
+  const headers = async () => {
+    renew?.(strategy);
     const now = Date.now();
     const ready = peek(now, variable("NODE_TLS_REJECT_UNAUTHORIZED"));
     return { Authorization: ready ?? (await loaded(strategy, now)) };
-  });
+  };
+  /** @param {Record<string, string>} [rejected] */
+  const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
+  return provider(strategy, renew, Object.assign(headers, { invalidate }));
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
 function createRemoteTokenIssuer(config) {
-  const fields = read(config, "url", "timeoutMs", "idempotencyKey", "auth", "secret", "headerName");
+  const fields = read(config, ...REMOTE_TOKEN_ISSUER);
   const { auth } = fields;
   fields.url = address("url", fields.url);
-  const issuer = unwrap(binding.remoteTokenIssuer(fields));
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const issuer = unwrap(binding.remoteTokenIssuer(fields, Date.now()));
   issuer.prepare(environment());
   const { asks } = issuer;
   seekSdkClass();
@@ -123,7 +159,9 @@ function createRemoteTokenIssuer(config) {
     } catch (error) {
       return failed(binding.unsendable(), error);
     }
-    const outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
+    renew?.(issuer);
+    let outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
+    if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
     if (!isRecord(outcome)) return JSON.parse(outcome);
     if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
     await known(thrown);
@@ -196,10 +234,14 @@ async function validateToken(authHeader, config) {
 /**
  * @template {Types.AuthHeaderProvider} T
  * @param {Auth} strategy
+ * @param {((strategy: Auth) => void) | undefined} renew what has to be looked at before each call
  * @param {T} headers
  */
-function provider(strategy, headers) {
-  strategies.set(headers, () => strategy);
+function provider(strategy, renew, headers) {
+  strategies.set(headers, () => {
+    renew?.(strategy);
+    return strategy;
+  });
   return headers;
 }
 
@@ -221,7 +263,8 @@ function native(auth) {
  * @param {number} now
  */
 async function loaded(strategy, now) {
-  const value = await strategy.load(now, environment());
+  let value = await strategy.load(now, environment());
+  if (hasErrands(value)) value = await done(value, strategy);
   return isRecord(value) ? failed(value) : value;
 }
 
@@ -231,17 +274,26 @@ async function loaded(strategy, now) {
  * @param {any} headers
  */
 function give(given, headers) {
-  if (typeof headers !== "object" || headers === null) return given.other(headers);
-  const isMap = /^\[object (Map|Headers)\]$/.test(tag.call(headers));
+  const list = pairs(headers);
+  if (!Array.isArray(list)) return given.other(headers);
+  given.headers(list);
+}
+
+/**
+ * Names and values of an object, a `Headers`, a `Map` or `URLSearchParams`, in turn; what can have
+ * none as it is.
+ * @param {any} headers
+ */
+function pairs(headers) {
+  if (typeof headers !== "object" || headers === null) return headers;
+  const isMap = /^\[object (Map|Headers|URLSearchParams)\]$/.test(tag.call(headers));
   const isIterated = isMap && typeof headers[Symbol.iterator] === "function";
   /** @type {unknown[]} */
   const entries = isIterated ? [...headers] : Object.entries(headers);
-  given.headers(
-    entries.flatMap((entry) => {
-      const [name, value] = Array.isArray(entry) ? entry : [];
-      return [name, Array.isArray(value) ? joined(value) : value];
-    }),
-  );
+  return entries.flatMap((entry) => {
+    const [name, value] = Array.isArray(entry) ? entry : [];
+    return [name, Array.isArray(value) ? joined(value) : value];
+  });
 }
 
 /** An array as `fetch` makes it text; one that cannot be text stays. @param {unknown[]} value */
@@ -318,6 +370,43 @@ function variable(name) {
   return typeof value === "string" && Object.hasOwn(env, name) ? value : undefined;
 }
 
+const CLIENT_CREDENTIALS = [
+  "tokenUrl",
+  "clientId",
+  "clientSecret",
+  "scopes",
+  "audience",
+  "resource",
+  "extraParams",
+  "headers",
+  "clientAuthentication",
+  "privateKey",
+  "algorithm",
+  "kid",
+  "certificate",
+  "assertionAudience",
+  "grantType",
+  "subject",
+  "defaultExpiresInSeconds",
+  "expiryBufferSeconds",
+  "tokenType",
+  "cache",
+  "refreshAhead",
+  "retry",
+  "coolDownMs",
+  "tls",
+];
+
+const REMOTE_TOKEN_ISSUER = [
+  "url",
+  "timeoutMs",
+  "idempotencyKey",
+  "auth",
+  "secret",
+  "headerName",
+  "tls",
+];
+
 const { toString: tag } = Object.prototype;
 
 module.exports = {
@@ -326,6 +415,7 @@ module.exports = {
   Key0Error,
   noAuth,
   oauthClientCredentialsAuth,
+  redisTokenCache,
   setKey0ErrorClass,
   sharedSecretAuth,
   signedJwtAuth,

@@ -17,6 +17,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { absence } from "../scripts/system.mjs";
 import { ownInstructions } from "./guard/callgrind.mjs";
+import { compared } from "./guard/compared.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const COUNTS = join(ROOT, "bench/guard.json");
@@ -67,11 +68,12 @@ if (process.argv.includes("--renew")) {
   const { sameRustc, otherRustc, systemCalls } = kept.tolerance;
   const instructions = rustc === kept.rustc ? sameRustc : otherRustc;
   console.log(`rustc ${rustc}, counts of ${kept.rustc}`);
-  const verdicts = [
-    judged("instructions", kept.instructions, counted.instructions, instructions),
-    judged("system calls", kept.systemCalls, counted.systemCalls, systemCalls),
+  const works = [
+    ...compared("instructions", kept.instructions, counted.instructions, instructions),
+    ...compared("system calls", kept.systemCalls, counted.systemCalls, systemCalls),
   ];
-  if (verdicts.includes(false)) {
+  for (const { line } of works) console.log(line);
+  if (works.some(({ isDearer }) => isDearer)) {
     console.log(
       `\nDearer than bench/guard.json says. Where that is meant: npm run guard -- --renew, and why in the commit.`,
     );
@@ -147,27 +149,4 @@ function total(work) {
 function steady() {
   const { PATH, HOME } = process.env;
   return { PATH, HOME };
-}
-
-/**
- * Whether nothing costs more than it did, by more than `tolerance` of it; prints each.
- * @param {string} unit
- * @param {Record<string, number>} kept
- * @param {Record<string, number>} counted
- * @param {number} tolerance
- */
-function judged(unit, kept, counted, tolerance) {
-  let isGood = true;
-  for (const [work, count] of Object.entries(counted)) {
-    const before = kept[work];
-    const limit = before * (1 + tolerance);
-    const isFine = count <= limit;
-    isGood &&= isFine;
-    const change = `${count > before ? "+" : ""}${((count / before - 1) * 100).toFixed(1)} %`;
-    const much = `${count.toLocaleString("en")} ${unit} where ${before?.toLocaleString("en")} are kept`;
-    console.log(
-      `${isFine ? "ok    " : "DEARER"} ${work}: ${much} (${change}, ${tolerance * 100} allowed)`,
-    );
-  }
-  return isGood;
 }

@@ -7,10 +7,12 @@
 mod access_token_issuer;
 mod auth;
 mod config;
+mod errands;
 #[cfg(feature = "fault-injection")]
 mod fault_injection;
 mod given;
 mod outcome;
+mod own_tls;
 mod panic_hook;
 mod remote_token_issuer;
 mod runtime;

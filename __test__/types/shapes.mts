@@ -10,9 +10,12 @@ import {
   type Key0ErrorCode,
   noAuth,
   type OAuthClientCredentialsConfig,
+  type OAuthHeaderProvider,
   oauthClientCredentialsAuth,
   type RemoteTokenIssuerConfig,
   sharedSecretAuth,
+  type TlsOptions,
+  type TokenCache,
   type TokenClaims,
   type TokenIssuanceResult,
   type TokenResult,
@@ -65,6 +68,7 @@ holds<
       timeoutMs?: number;
       auth?: AuthHeaderProvider;
       idempotencyKey?: boolean;
+      tls?: Tls | (() => Tls);
       secret?: string;
       headerName?: string;
     }
@@ -100,17 +104,60 @@ holds<
   >
 >();
 
+// TlsOptions
+type Pem = string | Uint8Array;
+type Tls = {
+  ca?: Pem | Pem[] | (() => Pem | Pem[]);
+  cert?: Pem | (() => Pem);
+  key?: Pem | (() => Pem);
+  passphrase?: string | (() => string);
+};
+holds<Equal<TlsOptions, Tls>>();
+
 // OAuthClientCredentialsConfig
+type Rotating = string | (() => string | PromiseLike<string>);
+type Assertion = { kid?: string; assertionAudience?: string };
 holds<
   Equal<
     OAuthClientCredentialsConfig,
     {
       tokenUrl: string | URL;
       clientId: string;
-      clientSecret: string;
       scopes?: string[];
       audience?: string;
-    }
+      resource?: string | string[];
+      extraParams?: Record<string, string> | URLSearchParams;
+      headers?: Record<string, string> | Headers;
+      defaultExpiresInSeconds?: number;
+      expiryBufferSeconds?: number;
+      tokenType?: "Bearer";
+      tls?: Tls | (() => Tls);
+      cache?: TokenCache;
+      refreshAhead?: number;
+      retry?: { attempts?: number; minDelayMs?: number; maxDelayMs?: number };
+      coolDownMs?: number;
+    } & (
+      | (
+          | {
+              clientAuthentication?: "client_secret_post" | "client_secret_basic";
+              clientSecret: Rotating;
+            }
+          | ({
+              clientAuthentication: "client_secret_jwt";
+              clientSecret: Rotating;
+              algorithm?: "HS256";
+            } & Assertion)
+        )
+      | ({
+          clientAuthentication: "private_key_jwt";
+          privateKey: Rotating;
+          algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
+          grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
+          subject?: string;
+          certificate?: string;
+        } & Assertion)
+      | { clientAuthentication: "tls_client_auth"; tls: Tls | (() => Tls) }
+    )
   >
 >();
 
@@ -181,11 +228,19 @@ holds<
 
 // the functions
 holds<Equal<typeof noAuth, () => AuthHeaderProvider>>();
-holds<Equal<typeof sharedSecretAuth, (headerName: string, secret: string) => AuthHeaderProvider>>();
+holds<
+  Equal<
+    typeof sharedSecretAuth,
+    (
+      headerName: string,
+      secret: string | (() => string | PromiseLike<string>),
+    ) => AuthHeaderProvider
+  >
+>();
 holds<
   Equal<
     typeof oauthClientCredentialsAuth,
-    (config: OAuthClientCredentialsConfig) => AuthHeaderProvider
+    (config: OAuthClientCredentialsConfig) => OAuthHeaderProvider
   >
 >();
 holds<

@@ -17,6 +17,8 @@ pub struct Fault {
     pub origin: String,
     /// Why it failed.
     pub reason: Reason,
+    /// What the seller wants to know besides, maybe in the peer's words: never for the buyer.
+    pub detail: Option<Box<str>>,
     /// What the system was asked for in vain, where Node's errors tell.
     pub syscall: Option<Syscall>,
     /// `false` only where it is certain that no byte of the exchange's requests left.
@@ -54,7 +56,8 @@ impl Fault {
 
     /// There is no connection for another reason, or for one that `error` holds: TLS.
     pub fn connecting(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
-        Self::new(Stage::Connecting, origin, error.into(), sent)
+        let detail = tls_error(error).and_then(tls::detail).map(Box::from);
+        Self { detail, ..Self::new(Stage::Connecting, origin, error.into(), sent) }
     }
 
     /// A connection, and not one byte of an answer.
@@ -73,7 +76,7 @@ impl Fault {
     }
 
     fn new(stage: Stage, origin: &str, reason: Reason, sent: bool) -> Self {
-        Self { stage, origin: origin.to_owned(), reason, syscall: None, sent }
+        Self { stage, origin: origin.to_owned(), reason, detail: None, syscall: None, sent }
     }
 
     /// The sentence for the buyer.
@@ -106,12 +109,13 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stage, origin, reason, .. } = self;
+        let Self { stage, origin, reason, detail, .. } = self;
         match stage {
-            Stage::Connecting => write!(f, "connecting to {origin}: {reason}"),
-            Stage::Awaiting => write!(f, "waiting for the answer of {origin}: {reason}"),
-            Stage::Reading => write!(f, "reading the answer of {origin}: {reason}"),
+            Stage::Connecting => write!(f, "connecting to {origin}: {reason}")?,
+            Stage::Awaiting => write!(f, "waiting for the answer of {origin}: {reason}")?,
+            Stage::Reading => write!(f, "reading the answer of {origin}: {reason}")?,
         }
+        detail.iter().try_for_each(|detail| write!(f, ": {detail}"))
     }
 }
 
@@ -230,6 +234,19 @@ impl From<&io::Error> for Reason {
     fn from(error: &io::Error) -> Self {
         Self::of(error)
     }
+}
+
+/// The reason of TLS in `error`.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = inside.map(|inside| inside as _).or_else(|| error.source());
+    }
+    None
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<Reason> {

@@ -7,9 +7,10 @@ use rustls::{
     pki_types::ServerName,
 };
 
+pub use own::{OwnTls, TlsOptions};
 pub(super) use shared_config::SharedConfig;
 use trust::Trust;
-pub use verdict::{node_code, reason};
+pub use verdict::{detail, node_code, reason};
 use verifier::Verifier;
 
 mod alerts;
@@ -19,6 +20,7 @@ mod constraints;
 mod der;
 #[cfg(test)]
 mod differential;
+mod encrypted_key;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod forgeries;
 mod general_name;
 mod host;
 mod name;
+mod own;
 mod pem;
 mod shared_config;
 mod trust;
@@ -73,6 +76,11 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
         warnings.push(UNVERIFIED.to_owned());
         None
     };
+    (config_with(trust), warnings)
+}
+
+/// TLS 1.2 and 1.3 for HTTP/1.1 with servers that `trust` vouches for, with any where it is None.
+fn config_with(trust: Option<Trust>) -> ClientConfig {
     let provider = aws_lc_rs::default_provider();
     let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
     let mut config = both_versions(ClientConfig::builder_with_provider(Arc::new(provider)))
@@ -80,7 +88,7 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    (config, warnings)
+    config
 }
 
 /// Whom to shake hands with at `host`, as a URL has it, and with which configuration; None for what

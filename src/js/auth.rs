@@ -3,6 +3,7 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use napi::{
@@ -14,18 +15,30 @@ use napi_derive::napi;
 use super::{
     access_token_issuer::AccessTokenIssuerHandle,
     config::{self, Fields},
+    errands::{self, Settled},
     outcome::{Outcome, lost, outcome},
-    runtime,
+    own_tls::{self, own_tls},
+    runtime::{self, Call},
+    settle,
     text::Text,
 };
 use crate::{
     auth::{
-        Auth, ClientCredentials, Io, SharedSecret, SignedJwt, client_credentials,
+        Auth, ClientCredentials, Io, SharedSecret, SignedJwt,
+        client_credentials::{
+            self, GrantType, Method, Policy,
+            config::{Authentication, Dialect},
+            policy::{CoolDown, RefreshAhead, Retry, Store},
+        },
         signed_jwt::{self, Claims},
     },
     error::ArgumentError,
     http::{headers::HeaderLine, tls},
+    secret::Secret,
 };
+
+/// A process is told once that a secret is empty.
+static EMPTY_SECRET_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// A strategy.
 #[napi(js_name = "Auth")]
@@ -49,6 +62,18 @@ impl AuthHandle {
         }
     }
 
+    /// The `tls` option as it is now. Where it cannot be used, what was used before stays.
+    #[napi]
+    pub fn set_tls(&mut self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
+        outcome(|| {
+            let tls = own_tls::parsed(tls, config::now(now_ms))?;
+            if let Auth::ClientCredentials(strategy) = &mut self.auth {
+                strategy.set_tls(Some(tls))?;
+            }
+            Ok::<_, ArgumentError>(())
+        })
+    }
+
     /// A function that gives the header's value where it is ready, for a call whose environment has
     /// this `NODE_TLS_REJECT_UNAUTHORIZED`. It knows its strategy, so that no call has to find out
     /// whether its receiver is one.
@@ -69,14 +94,21 @@ impl AuthHandle {
         })
     }
 
+    /// Forgets the token: only the one that goes out as `authorization`, where that is a string.
+    #[napi]
+    pub fn invalidate(&self, authorization: Unknown<'_>) {
+        let rejected = config::secret_if_string(authorization);
+        self.auth.invalidate(rejected.as_ref().map(Secret::expose));
+    }
+
     /// The header's value, waited for.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn load<'env>(
         &self,
         env: &'env Env,
         now_ms: f64,
         environment: Option<Vec<Option<String>>>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<Text>>> {
+    ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
         let start = |io: &Io| {
             let headers = self.auth.headers(now, io);
@@ -89,11 +121,11 @@ impl AuthHandle {
                         first(lines).map_or_else(|| Text::from(String::new()), Text::from)
                     })
                 })
-            }) as runtime::Call
+            }) as Call<_>
         };
-        let refused = |error: &io::Error| Either::B(self.auth.refused(error).into());
-        let lost = || Either::B(lost());
-        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
+        let refused = |error: &io::Error| Settled::B(self.auth.refused(error).into());
+        let lost = || Settled::B(lost());
+        errands::spawn(env, self.auth.has_errands(), environment, start, lost, refused)
     }
 }
 
@@ -101,12 +133,22 @@ type Peek<'env> = Function<'env, (f64, Option<String>), Option<Text>>;
 
 /// `sharedSecretAuth`
 #[napi]
-pub fn shared_secret(header_name: Unknown<'_>, secret: Unknown<'_>) -> Outcome<AuthHandle> {
+pub fn shared_secret(
+    env: Env,
+    header_name: Unknown<'_>,
+    secret: Unknown<'_>,
+) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let name = config::string("headerName", header_name)?;
-        SharedSecret::new(name, config::string("secret", secret)?.into())
+        let strategy = SharedSecret::new(name, config::string("secret", secret)?.into())?;
+        if let Some(warning) = strategy.warning()
+            && !EMPTY_SECRET_TOLD.swap(true, Ordering::Relaxed)
+        {
+            settle::warn(env, warning);
+        }
+        Ok(AuthHandle { auth: Auth::SharedSecret(strategy) })
     };
-    outcome(|| new().map(|strategy| AuthHandle { auth: Auth::SharedSecret(strategy) }))
+    outcome(new)
 }
 
 /// The claims of `signedJwtAuth`, also for issuers of other packages.
@@ -165,16 +207,110 @@ pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
 
 /// `oauthClientCredentialsAuth`
 #[napi]
-pub fn client_credentials(config: Object<'_>) -> Outcome<AuthHandle> {
+pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let fields = Fields::new(config);
-        ClientCredentials::new(&client_credentials::Config {
+        let (authentication, asks) = authentication(&fields)?;
+        let config = client_credentials::Config {
             token_url: fields.read("tokenUrl", config::string)?,
             client_id: fields.read("clientId", config::string)?,
-            client_secret: fields.read("clientSecret", config::string)?.into(),
+            authentication,
             scopes: fields.read("scopes", config::strings)?,
             audience: fields.read("audience", config::optional_string)?,
-        })
+            resource: fields.read("resource", config::one_or_more)?,
+            extra_params: fields
+                .read("extraParams", config::pairs)?
+                .into_iter()
+                .map(|(name, value)| (name, value.into()))
+                .collect(),
+            headers: fields
+                .read("headers", config::pairs)?
+                .into_iter()
+                .map(|(name, value)| HeaderLine { name, value: value.into() })
+                .collect(),
+            dialect: Dialect {
+                default_lifetime: fields
+                    .read("defaultExpiresInSeconds", config::optional_number)?,
+                expiry_buffer: fields.read("expiryBufferSeconds", config::optional_number)?,
+                bearer_only: Dialect::bearer_only(
+                    fields.read("tokenType", config::optional_string)?.as_deref(),
+                )?,
+            },
+            tls: own_tls(&fields, config::now(now_ms))?,
+        };
+        ClientCredentials::governed(config, policy(&fields, asks)?)
     };
     outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))
 }
+
+/// `clientAuthentication` and what belongs to it, and the field that a function stands for.
+/// Options of another method are not read.
+fn authentication(
+    fields: &Fields<'_>,
+) -> Result<(Authentication, Option<&'static str>), ArgumentError> {
+    let name = fields.read("clientAuthentication", config::optional_string)?;
+    let method = Method::named(name.as_deref())?;
+    let field = match method {
+        _ if method.needs_secret() => Some("clientSecret"),
+        _ if method.needs_private_key() => Some("privateKey"),
+        _ => None,
+    };
+    let is_function = |field: &&'static str| {
+        fields.get(field).is_ok_and(|value| config::function(field, value).is_ok())
+    };
+    let asks = field.filter(is_function);
+    let secret = |field, is_needed: bool| {
+        let is_given = is_needed && asks.is_none();
+        let value = is_given.then(|| fields.read(field, config::string)).transpose()?;
+        Ok::<_, ArgumentError>(value.map(Secret::from))
+    };
+    let optional = |field| match method {
+        Method::SecretJwt | Method::PrivateKeyJwt => fields.read(field, config::optional_string),
+        _ => Ok(None),
+    };
+    let authentication = Authentication {
+        method,
+        client_secret: secret("clientSecret", method.needs_secret())?,
+        private_key: secret("privateKey", method.needs_private_key())?,
+        algorithm: optional("algorithm")?,
+        kid: optional("kid")?,
+        certificate: optional("certificate")?,
+        assertion_audience: optional("assertionAudience")?,
+        grant_type: GrantType::named(
+            fields.read("grantType", config::optional_string)?.as_deref(),
+            method,
+        )?,
+        subject: optional("subject")?,
+    };
+    Ok((authentication, asks))
+}
+
+/// When tokens are asked for, and of whom. The shell has made `cache` a list of
+/// its methods.
+fn policy(fields: &Fields<'_>, asks: Option<&'static str>) -> Result<Policy, ArgumentError> {
+    let number = |field| fields.read(field, config::optional_number);
+    let retry = fields.read("retry", config::optional_object)?.map(|_| {
+        let [attempts, least, most] = RETRY.map(number);
+        Retry::new(attempts?, least?, most?)
+    });
+    let refresh_ahead = number("refreshAhead")?.map(RefreshAhead::new);
+    let cool_down = number("coolDownMs")?.map(CoolDown::new);
+    let store = config::unless_undefined(fields.get("cache")?).map(|methods| {
+        let methods = config::strings("cache", methods)?;
+        let has = |wanted: [&str; 2]| wanted.iter().all(|name| methods.iter().any(|it| it == name));
+        if !has(["get", "set"]) {
+            return Err(ArgumentError::of_type("cache", "must have the methods get and set"));
+        }
+        Ok(Store { locks: has(["lock", "unlock"]) })
+    });
+    Ok(Policy {
+        asks,
+        retry: retry.transpose()?,
+        refresh_ahead: refresh_ahead.transpose()?,
+        cool_down: cool_down.transpose()?.flatten(),
+        store: store.transpose()?,
+    })
+}
+
+/// As the shell names them.
+const RETRY: [&str; 3] = ["retry.attempts", "retry.minDelayMs", "retry.maxDelayMs"];

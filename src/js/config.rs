@@ -19,18 +19,28 @@ pub fn now(wall_ms: f64) -> Now {
 
 /// The options of a function: a plain object of the shell's, which has read each of the caller's
 /// fields once. A field is named where it is taken, and nowhere else at the border.
-pub struct Fields<'env>(Object<'env>);
+pub struct Fields<'env> {
+    object: Object<'env>,
+    /// What a field's name begins with that the object's does not.
+    prefix: &'static str,
+}
 
 impl<'env> Fields<'env> {
     /// Of the object that the shell made.
     pub fn new(object: Object<'env>) -> Self {
-        Self(object)
+        Self::within("", object)
+    }
+
+    /// Of an object that is an option itself: its fields are named with the option's name.
+    pub fn within(prefix: &'static str, object: Object<'env>) -> Self {
+        Self { object, prefix }
     }
 
     /// The field's value, `undefined` where there is none.
     pub fn get(&self, field: &'static str) -> Result<Unknown<'env>, ArgumentError> {
-        self.0
-            .get_named_property_unchecked(field)
+        let name = field.strip_prefix(self.prefix).unwrap_or(field);
+        self.object
+            .get_named_property_unchecked(name)
             .map_err(|error| ArgumentError::of_type(field, unreadable(&error)))
     }
 
@@ -81,6 +91,11 @@ pub fn is_truthy(value: Unknown<'_>) -> bool {
     value.coerce_to_bool().unwrap_or(false)
 }
 
+/// `true`, and nothing else that is truthy.
+pub fn is_true(value: Unknown<'_>) -> bool {
+    kind(value) == ValueType::Boolean && is_truthy(value)
+}
+
 /// `false`, and nothing else that is falsy.
 pub fn is_false(value: Unknown<'_>) -> bool {
     kind(value) == ValueType::Boolean && !is_truthy(value)
@@ -97,6 +112,11 @@ pub fn function(field: &'static str, value: Unknown<'_>) -> Result<(), ArgumentE
 /// A string where it is one, nothing otherwise.
 pub fn secret_if_string(value: Unknown<'_>) -> Option<Secret> {
     string("secret", value).ok().map(Secret::from)
+}
+
+/// Whether it is no text, and more than a missing one: a `KeyObject`, a `Buffer`, a JWK.
+pub fn is_object(value: Unknown<'_>) -> bool {
+    kind(value) == ValueType::Object
 }
 
 /// The algorithm's name, for the core to judge; for a value of another type the type's name.
@@ -152,6 +172,80 @@ pub fn strings(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, A
             })
         })
         .collect()
+}
+
+/// A string or several, or nothing.
+pub fn one_or_more(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, ArgumentError> {
+    match kind(value) {
+        ValueType::String => Ok(vec![cast(field, value)?]),
+        _ => strings(field, value),
+    }
+}
+
+/// Names with their texts, or nothing: the shell makes a flat list of whatever has them.
+pub fn pairs(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Vec<(String, String)>, ArgumentError> {
+    if matches!(kind(value), ValueType::Undefined | ValueType::Null) {
+        return Ok(Vec::new());
+    }
+    if kind(value) != ValueType::Object || !value.is_array().unwrap_or(false) {
+        return Err(mistyped(field, "an object of strings", kind(value)));
+    }
+    let list: Vec<Unknown<'_>> = cast(field, value)?;
+    if list.len() % 2 == 1 {
+        return Err(ArgumentError::of_type(field, "must be an object of strings"));
+    }
+    list.chunks_exact(2)
+        .map(|pair| {
+            let wrong = |problem| ArgumentError::of_type(field, problem);
+            let name = primitive_text(pair[0]);
+            let name = name.map_err(|_| wrong("must be an object of strings".to_owned()))?;
+            match primitive_text(pair[1]) {
+                Ok(text) => Ok((name, text)),
+                // Not named: what stands in the wrong place may be a secret.
+                Err(kind) => {
+                    Err(wrong(format!("must be an object of strings, one value is {kind}")))
+                }
+            }
+        })
+        .collect()
+}
+
+/// An object of the shell's, or nothing.
+pub fn optional_object<'env>(
+    field: &'static str,
+    value: Unknown<'env>,
+) -> Result<Option<Object<'env>>, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        ValueType::Object => cast(field, value).map(Some),
+        other => Err(mistyped(field, "an object", other)),
+    }
+}
+
+/// PEM, of which the shell has made a string, or nothing.
+pub fn optional_pem(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Option<String>, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        ValueType::String => cast(field, value).map(Some),
+        other => Err(mistyped(field, "a string or a Buffer", other)),
+    }
+}
+
+/// A number, or nothing.
+pub fn optional_number(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Option<f64>, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        _ => number(field, value).map(Some),
+    }
 }
 
 /// A string, or what becomes one without running anybody's code; else what it is.

@@ -11,8 +11,10 @@ use napi_derive::napi;
 use super::{
     auth::AuthHandle,
     config::{self, Fields},
+    errands::{self, Settled},
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
+    own_tls::{self, own_tls},
     runtime,
     text::Text,
 };
@@ -35,13 +37,14 @@ pub struct RemoteIssuerHandle {
 
 /// `createRemoteTokenIssuer`
 #[napi]
-pub fn remote_token_issuer(config: Object<'_>) -> Outcome<RemoteIssuerHandle> {
+pub fn remote_token_issuer(config: Object<'_>, now_ms: f64) -> Outcome<RemoteIssuerHandle> {
     outcome(|| {
         let fields = Fields::new(config);
         let issuer = RemoteTokenIssuer::new(&Config {
             url: fields.read("url", config::string)?,
             timeout_ms: fields.read("timeoutMs", config::timeout)?,
             idempotency_key: !config::is_false(fields.get("idempotencyKey")?),
+            tls: own_tls(&fields, config::now(now_ms))?,
         })?;
         let auth = fields.get("auth")?;
         let auth = if config::is_truthy(auth) {
@@ -72,8 +75,18 @@ impl RemoteIssuerHandle {
         }
     }
 
+    /// The `tls` option as it is now. Where it cannot be used, what was used before stays.
+    #[napi]
+    pub fn set_tls(&mut self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
+        outcome(|| {
+            let tls = own_tls::parsed(tls, config::now(now_ms))?;
+            self.issuer = self.issuer.with_tls(Some(tls));
+            Ok::<_, ArgumentError>(())
+        })
+    }
+
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn issue<'env>(
         &self,
         env: &'env Env,
@@ -82,8 +95,9 @@ impl RemoteIssuerHandle {
         body: Option<String>,
         now_ms: f64,
         environment: Option<Vec<Option<String>>>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<Text>>> {
+    ) -> napi::Result<Either<Object<'env>, Settled>> {
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
+        let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
         let call = Call {
             body,
             auth: match (given, auth) {
@@ -97,11 +111,11 @@ impl RemoteIssuerHandle {
             Box::pin(async {
                 let result = issued.await;
                 outcome(|| result.map(Text::from))
-            }) as runtime::Call
+            }) as runtime::Call<_>
         };
-        let lost = || Either::B(internal_error().into());
-        let refused = |error: &io::Error| Either::B(self.issuer.refused(error).into());
-        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
+        let lost = || Settled::B(internal_error().into());
+        let refused = |error: &io::Error| Settled::B(self.issuer.refused(error).into());
+        errands::spawn(env, has_errands, environment, start, lost, refused)
     }
 }
 

@@ -18,7 +18,7 @@ use std::{
 
 use napi::{
     Env,
-    bindgen_prelude::{Either, Object},
+    bindgen_prelude::{Either, Object, ToNapiValue},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     auth::Io,
+    errand::Errands,
     error::Key0Error,
     http::{Client, Resolver, tls::TlsEnvironment},
     signing_pool::SigningPool,
@@ -53,13 +54,13 @@ struct Environment {
 ///
 /// `start` runs at once, on this thread: so calls find what earlier calls began. What it gives is in
 /// a box, since it is kilobytes that would be moved on the way to the other thread.
-pub fn spawn(
+pub fn spawn<T: ToNapiValue + Send + 'static>(
     env: &Env,
     tls: TlsEnvironment,
-    start: impl FnOnce(&Io) -> Call,
-    lost: fn() -> Outcome<Text>,
-    refused: impl FnOnce(&io::Error) -> Outcome<Text>,
-) -> napi::Result<Either<Object<'_>, Outcome<Text>>> {
+    start: impl FnOnce(&Io) -> Call<T>,
+    lost: fn() -> T,
+    refused: impl FnOnce(&io::Error) -> T,
+) -> napi::Result<Either<Object<'_>, T>> {
     let (handle, io) = match with(*env, |environment| environment.for_call(tls)) {
         Ok(ready) => ready,
         Err(error) => return Ok(Either::B(refused(&error))),
@@ -71,8 +72,8 @@ pub fn spawn(
     };
     if let Some(future) = started {
         handle.spawn(async move {
-            if let Some(outcome) = Caught(future).await {
-                deferred.settle(outcome, io.http.take_warnings());
+            if let Some(value) = Caught(future).await {
+                deferred.settle(value, io.http.take_warnings());
             }
         });
     }
@@ -148,7 +149,7 @@ fn start(env: Env) -> io::Result<Environment> {
     env.add_env_cleanup_hook((), |()| end()).map_err(|error| io::Error::other(error.reason))?;
     let resolver = Resolver::default();
     let http = Client::new(TlsEnvironment::default(), resolver.clone());
-    let io = Io { http, signing: SigningPool::default() };
+    let io = Io { http, signing: SigningPool::default(), errands: Errands::default() };
     Ok(Environment { handle, io, resolver, shutdown, ended })
 }
 
@@ -163,13 +164,13 @@ fn end() {
 }
 
 /// A call under way.
-pub type Call = Pin<Box<dyn Future<Output = Outcome<Text>> + Send>>;
+pub type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A call whose panic is `None`.
-struct Caught(Call);
+struct Caught<T>(Call<T>);
 
-impl Future for Caught {
-    type Output = Option<Outcome<Text>>;
+impl<T> Future for Caught<T> {
+    type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let poll = || self.0.as_mut().poll(context);

@@ -1,7 +1,8 @@
 //! What a token server's answer says.
 
 use super::{
-    failure::{Failure, Refusal, registered},
+    config::Dialect,
+    failure::{Failure, Lack, Refusal, registered},
     request::TokenRequest,
 };
 use crate::{
@@ -24,32 +25,46 @@ impl TokenRequest {
         if let Some(fault) = &reply.broken {
             return Err(Failure::Fault(fault.clone()));
         }
-        let members = json::pick(&reply.text, ["access_token", "expires_in"])
+        let members = json::pick(&reply.text, ["access_token", "expires_in", "token_type"])
             .map_err(|invalid| Failure::NotJson { answer: self.described(reply), invalid })?;
-        let [token, lifetime] = members.unwrap_or_default();
-        let token = token.and_then(json::Value::as_string).map(Secret::from);
-        let token = token.filter(|token| !token.expose().is_empty());
-        let Some((token, lifetime)) = token.zip(lifetime.and_then(json::Value::as_number)) else {
+        let dialect = &self.grant.dialect;
+        let [token, lifetime, token_type] = members.unwrap_or_default();
+        let text = token.and_then(json::Value::as_string).map(Secret::from);
+        let text = text.filter(|text| !text.expose().is_empty());
+        let lack = match &text {
+            None => lack("access_token", "a non-empty string", token),
+            Some(_) => lack("expires_in", "a number", lifetime),
+        };
+        let Some((token, lifetime)) = text.zip(dialect.lifetime(lifetime)) else {
             let refusal = Box::new(self.refusal(reply));
             let hint = hint.filter(|_| refusal.error.is_some());
-            return Err(Failure::Incomplete { refusal, hint });
+            return Err(Failure::Incomplete { refusal, lack, hint });
         };
-        match headers::value(token.expose()) {
-            Ok(value) if !value.is_empty() => {
-                return Ok(AccessToken::new(token, self.obtained, lifetime));
-            }
-            Ok(_) => Err("is blank"),
-            Err(problem) => Err(problem),
+        let problem = match headers::value(token.expose()) {
+            Ok(value) if !value.is_empty() => None,
+            Ok(_) => Some("is blank"),
+            Err(problem) => Some(problem),
+        };
+        if let Some(problem) = problem {
+            return Err(Failure::UnusableToken { answer: self.described(reply), problem });
         }
-        .map_err(|problem| Failure::UnusableToken { answer: self.described(reply), problem })
+        if let Some(said) = dialect.other_than_bearer(token_type) {
+            let said = self.redactor(reply).excerpt(&said, false);
+            return Err(Failure::NotBearer { answer: self.described(reply), said });
+        }
+        let token = AccessToken::new(token, self.obtained, lifetime);
+        Ok(match dialect.buffer(lifetime) {
+            Some(seconds) => token.buffered(seconds),
+            None => token,
+        })
     }
 
     /// What the server says of itself (RFC 6749 §5.2), whatever its status.
     fn refusal(&self, reply: &Reply) -> Refusal {
-        let members = json::pick(&reply.text, ["error", "error_description"]);
+        let members = json::pick(&reply.text, ["error", "error_description", "error_uri"]);
         let text =
             |member: Option<json::Value<'_>>| member?.as_string().filter(|it| !it.is_empty());
-        let [error, description] = members.ok().flatten().unwrap_or_default().map(text);
+        let [error, description, uri] = members.ok().flatten().unwrap_or_default().map(text);
         let redactor = self.redactor(reply);
         let quoted = |text: String| redactor.excerpt(&text, false);
         Refusal {
@@ -57,6 +72,8 @@ impl TokenRequest {
             code: error.as_deref().and_then(registered),
             error: error.map(quoted),
             description: description.map(quoted),
+            uri: uri.map(quoted),
+            retry_after: reply.retry_after.clone(),
         }
     }
 
@@ -64,9 +81,9 @@ impl TokenRequest {
         reply.described(self.redirects.request().target.origin().to_string(), &self.redactor(reply))
     }
 
-    /// The grant's, which also knows what token `reply` has.
+    /// The request's, which also knows what token `reply` has.
     fn redactor(&self, reply: &Reply) -> Redactor {
-        let mut redactor = self.grant.redactor();
+        let mut redactor = self.grant.redactor(self.assertion.as_ref());
         if let Ok(Some([Some(token)])) = json::pick(&reply.text, ["access_token"])
             && let Some(token) = token.as_string().map(Secret::from)
         {
@@ -75,3 +92,40 @@ impl TokenRequest {
         redactor
     }
 }
+
+/// What is said where this value of that field cannot be used.
+fn lack(field: &'static str, wanted: &'static str, value: Option<json::Value<'_>>) -> Lack {
+    let found = value.map(|value| match value.text() {
+        "\"\"" => "an empty one",
+        _ => value.kind(),
+    });
+    Lack { field, wanted, found }
+}
+
+impl Dialect {
+    /// In seconds: a JSON number; where there is a default, a numeric string too, or that.
+    fn lifetime(&self, expires_in: Option<json::Value<'_>>) -> Option<f64> {
+        let said = expires_in.and_then(json::Value::as_number);
+        said.or_else(|| {
+            let default = self.default_lifetime?;
+            let text = expires_in.and_then(json::Value::as_string);
+            let number = text.and_then(|text| text.trim().parse::<f64>().ok());
+            Some(number.filter(|seconds| !seconds.is_nan()).unwrap_or(default))
+        })
+    }
+
+    /// How long before its end a token that lives so long is no longer used, where that is an
+    /// option.
+    pub(super) fn buffer(&self, lifetime: f64) -> Option<f64> {
+        self.expiry_buffer.map(|seconds| seconds.min(LARGEST_SHARE * lifetime.max(0.0)))
+    }
+
+    /// What `token_type` says, where it has to be `Bearer` (RFC 6749 §7.1, in any case) and is not.
+    fn other_than_bearer(&self, token_type: Option<json::Value<'_>>) -> Option<String> {
+        let said = token_type.and_then(json::Value::as_string).unwrap_or_default();
+        (self.bearer_only && !said.eq_ignore_ascii_case("bearer")).then_some(said)
+    }
+}
+
+/// Of a lifetime that `expiryBufferSeconds` may take: a token of 30 s is used for 15 at least.
+const LARGEST_SHARE: f64 = 0.5;

@@ -34,6 +34,8 @@ pub(super) enum Failure {
     Incomplete {
         /// Which.
         refusal: Box<Refusal>,
+        /// What it lacks.
+        lack: Lack,
         /// The field that ends in a line break.
         hint: Option<&'static str>,
     },
@@ -44,6 +46,15 @@ pub(super) enum Failure {
         /// In words that continue "the token …".
         problem: &'static str,
     },
+    /// A token of another type than the configuration wants.
+    NotBearer {
+        /// Whose.
+        answer: Described,
+        /// Its `token_type`, empty for none.
+        said: Excerpt,
+    },
+    /// No assertion could be signed.
+    Unsigned,
     /// No answer, or not the whole of it.
     Fault(Fault),
     /// Sent elsewhere.
@@ -60,6 +71,13 @@ pub(super) enum Failure {
         /// Whether bytes went out.
         sent: bool,
     },
+    /// The function that stands for a secret gave none that can be used.
+    Asked {
+        /// The field that it stands for.
+        field: &'static str,
+        /// In words for the seller.
+        why: String,
+    },
     /// The fetch ended without a result.
     Vanished,
 }
@@ -72,16 +90,44 @@ pub(super) struct Refusal {
     pub code: Option<&'static str>,
     pub error: Option<Excerpt>,
     pub description: Option<Excerpt>,
+    pub uri: Option<Excerpt>,
+    /// `Retry-After`, as it came.
+    pub retry_after: Option<String>,
+}
+
+impl Refusal {
+    fn says_why(&self) -> bool {
+        self.error.is_some() || self.description.is_some()
+    }
 }
 
 /// For the seller.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.answer.fmt(f)?;
-        for words in [&self.error, &self.description].into_iter().flatten() {
+        for words in [&self.error, &self.description, &self.uri].into_iter().flatten() {
             write!(f, ": {words}")?;
         }
         Ok(())
+    }
+}
+
+/// What a 2xx has in place of a field, for the seller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lack {
+    pub field: &'static str,
+    pub wanted: &'static str,
+    /// What stands there, if anything does.
+    pub found: Option<&'static str>,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, wanted, found } = self;
+        match found {
+            Some(found) => write!(f, "{field} must be {wanted}, got {found}"),
+            None => write!(f, "it has no {field}"),
+        }
     }
 }
 
@@ -92,6 +138,14 @@ impl Failure {
             message: Message::new("Failed to authenticate via OAuth: ").with(self.message()),
             http_status: 500,
             cause: Some(self.cause()),
+        }
+    }
+
+    /// When the server wants to be asked again.
+    pub fn retry_after(&self) -> Option<&str> {
+        match self {
+            Self::Refused { refusal, .. } => refusal.retry_after.as_deref(),
+            _ => None,
         }
     }
 
@@ -107,7 +161,7 @@ impl Failure {
                 };
                 (message, hint)
             }
-            Self::Incomplete { refusal, hint } => {
+            Self::Incomplete { refusal, hint, .. } => {
                 let message = INCOMPLETE;
                 let message = match refusal.code {
                     Some(code) => message.with(" (").with(code).with(")"),
@@ -119,9 +173,14 @@ impl Failure {
             Self::UnusableToken { problem, .. } => {
                 return Message::new("Invalid OAuth response: access_token ").with(*problem);
             }
+            Self::NotBearer { .. } => {
+                return "Invalid OAuth response: token_type is not Bearer".into();
+            }
+            Self::Unsigned => return "the client assertion could not be signed".into(),
             Self::Fault(fault) => return fault.message(),
             Self::Misdirected { misdirected, .. } => return misdirected.message(),
             Self::TimedOut { .. } => return "no token within 10 s".into(),
+            Self::Asked { field, .. } => return Message::new(field).with(" could not be had"),
             Self::Vanished => return "the token request ended without a result".into(),
         };
         match hint {
@@ -141,13 +200,29 @@ impl Failure {
             Self::Refused { refusal, body, .. } => {
                 of(&refusal.answer, Cause::new(refusal).quoting(body.clone()))
             }
-            Self::Incomplete { refusal, .. } => of(&refusal.answer, Cause::new(refusal)),
+            // What the server says of itself is why.
+            Self::Incomplete { refusal, .. } if refusal.says_why() => {
+                of(&refusal.answer, Cause::new(refusal))
+            }
+            Self::Incomplete { refusal, lack, .. } => {
+                of(&refusal.answer, Cause::new(format_args!("{refusal}: {lack}")))
+            }
             Self::NotJson { answer, invalid } => {
                 of(answer, Cause::new(format_args!("{answer}: {invalid}")))
             }
             Self::UnusableToken { answer, problem } => {
                 of(answer, Cause::new(format_args!("{answer}: its access_token {problem}")))
             }
+            Self::NotBearer { answer, said } if said.is_empty() => {
+                of(answer, Cause::new(format_args!("{answer}: it has no token_type")))
+            }
+            Self::NotBearer { answer, said } => {
+                of(answer, Cause::new(format_args!("{answer}: its token_type is {said}")))
+            }
+            Self::Unsigned => Cause {
+                sent: Some(false),
+                ..Cause::new("internal: the client assertion could not be signed")
+            },
             Self::Fault(fault) => fault.cause(),
             Self::Misdirected { misdirected, status } => {
                 Cause { status: Some(*status), sent: Some(true), ..Cause::new(misdirected) }
@@ -155,6 +230,7 @@ impl Failure {
             Self::TimedOut { phase, sent } => {
                 Cause { sent: Some(*sent), ..phase.cause(LONGEST_FETCH) }
             }
+            Self::Asked { why, .. } => Cause { sent: Some(false), ..Cause::new(why) },
             Self::Vanished => Cause::new("internal: the task that fetched it is gone"),
         }
     }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use http::Method;
+
 use super::{failure::Failure, grant::Grant};
 use crate::{
     http::{Exchange, Fault, Reply, Request, Step, fault::Stage, redirects::Redirects},
     now::Now,
+    secret::Secret,
     token_cache::AccessToken,
 };
 
@@ -14,13 +17,29 @@ pub(super) struct TokenRequest {
     pub grant: Arc<Grant>,
     pub obtained: Now,
     pub redirects: Redirects,
+    /// The assertion that went out last.
+    pub assertion: Option<Secret>,
     repeated: bool,
 }
 
 impl TokenRequest {
-    pub fn new(grant: Arc<Grant>, obtained: Now) -> Self {
-        let redirects = Redirects::new(grant.request());
-        Self { grant, obtained, redirects, repeated: false }
+    /// # Errors
+    /// Where no assertion can be signed.
+    pub fn new(grant: Arc<Grant>, obtained: Now) -> Result<Self, Failure> {
+        let (request, assertion) = grant.request(obtained).map_err(|_| Failure::Unsigned)?;
+        let redirects = Redirects::new(request);
+        Ok(Self { grant, obtained, redirects, assertion, repeated: false })
+    }
+
+    /// The last request once more, with an assertion of its own: a server takes each only once.
+    fn again(&mut self) -> Result<Request, Failure> {
+        let mut request = self.redirects.request().clone();
+        if self.assertion.is_some() && request.method == Method::POST {
+            let (fresh, assertion) =
+                self.grant.request(self.obtained).map_err(|_| Failure::Unsigned)?;
+            (request.body, self.assertion) = (fresh.body, assertion);
+        }
+        Ok(request)
     }
 }
 
@@ -38,11 +57,15 @@ impl Exchange for TokenRequest {
             // just as the request left.
             Err(fault) if fault.stage == Stage::Awaiting && !self.repeated => {
                 self.repeated = true;
-                return Step::Send(Box::new(self.redirects.request().clone()));
+                return match self.again() {
+                    Ok(request) => Step::Send(Box::new(request)),
+                    Err(failure) => Step::Done(Err(failure)),
+                };
             }
             Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
         };
-        match self.redirects.follow(&reply, || self.grant.redactor()) {
+        let Self { redirects, grant, assertion, .. } = self;
+        match redirects.follow(&reply, || grant.redactor(assertion.as_ref())) {
             Ok(Some(request)) => Step::Send(Box::new(request)),
             Ok(None) => Step::Done(self.read(&reply)),
             Err(misdirected) => {

@@ -1,31 +1,38 @@
 use super::{
+    config::Authentication,
     failure::{INCOMPLETE, REGISTERED, registered},
     grant::form,
+    request::TokenRequest,
     *,
 };
 use crate::{
     error::{Cause, Code},
     http::{
         Exchange as _, Reply, Step,
-        fault::{Reason, Stage},
+        fault::{Phase, Reason, Stage},
     },
     redact::{Excerpt, Redactor},
+    token_cache::AccessToken,
 };
 
 fn strategy(client_secret: &str) -> ClientCredentials {
     ClientCredentials::new(&Config {
         token_url: "http://h/token".to_owned(),
         client_id: "an id".to_owned(),
-        client_secret: client_secret.to_owned().into(),
+        authentication: Authentication {
+            client_secret: Some(client_secret.to_owned().into()),
+            ..Authentication::default()
+        },
         scopes: vec!["a".to_owned(), "b c".to_owned()],
         audience: Some(String::new()),
+        ..Config::default()
     })
     .unwrap()
 }
 
 fn exchange(client_secret: &str) -> TokenRequest {
     let now = Now { wall_ms: 0.0, mono: std::time::Instant::now() };
-    TokenRequest::new(strategy(client_secret).grant, now)
+    TokenRequest::new(strategy(client_secret).grant, now).unwrap()
 }
 
 fn reply(status: u16, text: &str) -> Reply {
@@ -83,17 +90,11 @@ fn the_form_is_serialized_as_url_search_params_does() {
 // D15
 #[test]
 fn the_form_never_moves_while_it_grows() {
-    let config = Config {
-        token_url: "http://h/token".to_owned(),
-        client_id: "密".repeat(100),
-        client_secret: "&".repeat(10_000).into(),
-        scopes: vec!["&".repeat(5000); 2],
-        audience: Some("é".repeat(100)),
-    };
-    let sizes = ["grant_type", "client_id", "client_secret", "scope", "audience"].map(str::len);
-    let values = 18 + 300 + 10_000 + 10_001 + 200;
-    let reserved = sizes.iter().sum::<usize>() + 3 * values + 2 * sizes.len();
-    assert_eq!(form(&config).capacity(), reserved);
+    let fields = [("client_id", "密".repeat(100)), ("client_secret", "&".repeat(10_000))];
+    let reserved: usize =
+        fields.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
+    let fields = fields.map(|(name, value)| (name, Secret::from(value)));
+    assert_eq!(form(&fields).capacity(), reserved);
 }
 
 #[test]
@@ -107,13 +108,34 @@ fn a_lifetime_is_any_json_number() {
 
 #[test]
 fn a_missing_field_is_said_so() {
-    for text in [
-        "null",
-        r#"{"access_token":"t"}"#,
-        r#"{"access_token":"","expires_in":1}"#,
-        r#"{"access_token":"t","expires_in":"3600"}"#,
+    for (text, lack) in [
+        ("null", "it has no access_token"),
+        (r#"{"expires_in":1}"#, "it has no access_token"),
+        (r#"{"access_token":"t"}"#, "it has no expires_in"),
+        (
+            r#"{"access_token":"","expires_in":1}"#,
+            "access_token must be a non-empty string, got an empty one",
+        ),
+        (
+            r#"{"access_token":[1],"expires_in":1}"#,
+            "access_token must be a non-empty string, got an array",
+        ),
+        (
+            r#"{"access_token":{},"expires_in":1}"#,
+            "access_token must be a non-empty string, got an object",
+        ),
+        (
+            r#"{"access_token":7,"expires_in":1}"#,
+            "access_token must be a non-empty string, got a number",
+        ),
+        (
+            r#"{"access_token":"t","expires_in":"3600"}"#,
+            "expires_in must be a number, got a string",
+        ),
+        (r#"{"access_token":"t","expires_in":null}"#, "expires_in must be a number, got null"),
+        (r#"{"access_token":"t","expires_in":true}"#, "expires_in must be a number, got a boolean"),
     ] {
-        let cause = answer(200, &format!("{} bytes)", text.len()));
+        let cause = answer(200, &format!("{} bytes): {lack}", text.len()));
         fails(Ok(reply(200, text)), INCOMPLETE.as_str(), cause);
     }
 }
