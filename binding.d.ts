@@ -9,16 +9,19 @@ export declare class Auth {
   /** `noAuth` */
   static none(): Auth
   /** Begins to read the certificates that its calls will trust, where they need any. */
-  prepare(environment: Array<string | undefined | null>): void
+  prepare(environment?: Array<string | undefined | null> | undefined | null): void
   /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
   setTls(tls: object, nowMs: number): Outcome<undefined>
   /**
-   * The header's value, where it is ready, for a call whose environment has this
-   * `NODE_TLS_REJECT_UNAUTHORIZED`.
+   * A function that gives the header's value where it is ready, for a call whose environment has
+   * this `NODE_TLS_REJECT_UNAUTHORIZED`. It knows its strategy, so that no call has to find out
+   * whether its receiver is one.
    */
-  peek(nowMs: number, rejectUnauthorized?: string | undefined | null): string | null
+  get peek(): (nowMs: number, rejectUnauthorized?: string) => string | null
+  /** Forgets the token: only the one that goes out as `authorization`, where that is a string. */
+  invalidate(authorization: unknown): void
   /** The header's value, waited for. */
-  load(nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
+  load(nowMs: number, environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type AuthHandle = Auth
 
@@ -32,6 +35,38 @@ export declare class Claims {
   get ttlSeconds(): number
 }
 export type ClaimsHandle = Claims
+
+/** One errand. What it does not need is `null`. */
+export declare class Errand {
+  /** `secret`, `get`, `set`, `lock`, `unlock`, `report`. */
+  readonly kind: 'secret' | 'get' | 'set' | 'lock' | 'unlock' | 'report'
+  /** The store's key, or the lock's name. */
+  readonly key?: string
+  /** What to store. */
+  readonly value?: string
+  /** Whose lock. */
+  readonly owner?: string
+  /** For how many milliseconds. */
+  readonly ttlMs?: number
+  /** At which operation the store failed. */
+  readonly operation?: string
+  /** How. */
+  readonly problem?: string
+  /** It is done, and this came of it. */
+  done(value: unknown): void
+  /** It failed, with an error that says this. */
+  failed(message: string): void
+}
+export type ErrandHandle = Errand
+
+/** Errands to be done, and the outcome of the call that they came up in. */
+export declare class Errands {
+  /** The next errand, waited for; `null` when there will be none. */
+  next(): Promise<Errand | null> | null
+  /** The call's outcome, waited for. */
+  outcome(): Promise<string | ErrorRecord> | ErrorRecord
+}
+export type ErrandsHandle = Errands
 
 /** What a caller's `auth` gives, on its way to a call that waits for it. */
 export declare class Given {
@@ -66,11 +101,11 @@ export declare class RemoteIssuer {
   /** True where the caller's `auth` is asked at each call. */
   get asks(): boolean
   /** Begins to read the certificates that its calls will trust, where they need any. */
-  prepare(environment: Array<string | undefined | null>): void
+  prepare(environment?: Array<string | undefined | null> | undefined | null): void
   /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
   setTls(tls: object, nowMs: number): Outcome<undefined>
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
-  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
+  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer
 

@@ -10,6 +10,7 @@
  */
 
 const binding = require("./lib/load.js");
+const { done, handsOf, hasErrands, methodsOf } = require("./lib/errands.js");
 const {
   failed,
   fromCaller,
@@ -23,6 +24,7 @@ const {
   setKey0ErrorClass,
   unwrap,
 } = require("./lib/errors.js");
+const { redisTokenCache } = require("./lib/redis-token-cache.js");
 const { tlsOption } = require("./lib/tls.js");
 
 /**
@@ -48,8 +50,23 @@ function noAuth() {
 
 /** @type {typeof Types.sharedSecretAuth} */
 function sharedSecretAuth(headerName, secret) {
+  if (typeof secret === "function") return rotatingSecretAuth(headerName, secret);
   const strategy = unwrap(binding.sharedSecret(headerName, secret));
   return provider(strategy, undefined, async () => ({ [headerName]: secret }));
+}
+
+/**
+ * The secret is asked for at each call, in the caller's context, and never kept.
+ * @param {string} headerName
+ * @param {() => string | PromiseLike<string>} ask
+ */
+function rotatingSecretAuth(headerName, ask) {
+  unwrap(binding.sharedSecret(headerName, ""));
+  return async () => {
+    const secret = await ask();
+    const checked = binding.sharedSecret(headerName, secret);
+    return isRecord(checked) ? failed(checked) : { [headerName]: secret };
+  };
 }
 
 /** @type {typeof Types.signedJwtAuth} */
@@ -62,11 +79,15 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
   const claims = unwrap(binding.signedJwt(signs, audience, json, checked));
   const lifetime = ttlSeconds === undefined ? claims.ttlSeconds : ttlSeconds;
   const strategy = native && claims.signedBy(native);
+  const peek = strategy?.peek;
   // A `sign` that somebody put in place of ours, a spy's or a subclass's, is always called.
   const own = () => (strategy && issuer.sign === sign ? strategy : undefined);
   const headers = async () => {
     const ours = own();
-    if (ours) return { Authorization: await authorization(ours) };
+    if (ours && peek) {
+      const now = Date.now();
+      return { Authorization: peek(now) ?? (await loaded(ours, now)) };
+    }
     const signed = await issuer.sign(JSON.parse(unwrap(claims.json())), lifetime);
     const bearer = binding.bearer(readable("token of issuer.sign", () => signed?.token));
     return { Authorization: isRecord(bearer) ? await failed(bearer) : bearer };
@@ -83,15 +104,26 @@ function oauthClientCredentialsAuth(config) {
     const value = fields[name];
     fields[name] = readable(name, () => (Array.isArray(value) ? value.flat() : pairs(value)));
   }
+  const { cache, clientAuthentication, retry } = fields;
+  const bounds = read(retry, "attempts", "minDelayMs", "maxDelayMs");
+  for (const [name, value] of Object.entries(bounds)) fields[`retry.${name}`] = value;
+  fields.cache = readable("cache", () => methodsOf(cache));
   const { parts, renew } = tlsOption(fields.tls);
   fields.tls = parts;
   const strategy = unwrap(binding.clientCredentials(fields, Date.now()));
+  const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
+  handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
-  return provider(strategy, renew, async () => {
+  const { peek } = strategy;
+  const headers = async () => {
     renew?.(strategy);
-    const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
-    return { Authorization: await authorization(strategy, unverified) };
-  });
+    const now = Date.now();
+    const ready = peek(now, variable("NODE_TLS_REJECT_UNAUTHORIZED"));
+    return { Authorization: ready ?? (await loaded(strategy, now)) };
+  };
+  /** @param {Record<string, string>} [rejected] */
+  const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
+  return provider(strategy, renew, Object.assign(headers, { invalidate }));
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
@@ -127,7 +159,8 @@ function createRemoteTokenIssuer(config) {
       return failed(binding.unsendable(), error);
     }
     renew?.(issuer);
-    const outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
+    let outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
+    if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
     if (!isRecord(outcome)) return JSON.parse(outcome);
     if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
     await known(thrown);
@@ -224,14 +257,12 @@ function native(auth) {
 
 /**
  * @param {Auth} strategy
- * @param {string} [rejectUnauthorized] what it may depend on
+ * @param {number} now
  */
-async function authorization(strategy, rejectUnauthorized) {
-  const now = Date.now();
-  const ready = strategy.peek(now, rejectUnauthorized);
-  if (ready !== null) return ready;
-  const loaded = await strategy.load(now, environment());
-  return isRecord(loaded) ? failed(loaded) : loaded;
+async function loaded(strategy, now) {
+  let value = await strategy.load(now, environment());
+  if (hasErrands(value)) value = await done(value, strategy);
+  return isRecord(value) ? failed(value) : value;
 }
 
 /**
@@ -311,14 +342,17 @@ function issuerOf(receiver) {
   throw fromCaller(new TypeError("the receiver of this method must be an AccessTokenIssuer"));
 }
 
-/** The environment variables that choose trusted CAs: a worker's `process.env` is its own. */
+/**
+ * The environment variables that choose trusted CAs, if any is set: a worker's `process.env` is its
+ * own.
+ */
 function environment() {
-  return [
-    variable("SSL_CERT_FILE"),
-    variable("SSL_CERT_DIR"),
-    variable("NODE_EXTRA_CA_CERTS"),
-    variable("NODE_TLS_REJECT_UNAUTHORIZED"),
-  ];
+  const file = variable("SSL_CERT_FILE");
+  const folder = variable("SSL_CERT_DIR");
+  const extra = variable("NODE_EXTRA_CA_CERTS");
+  const verified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
+  const none = file === undefined && folder === undefined && extra === undefined;
+  return none && verified === undefined ? undefined : [file, folder, extra, verified];
 }
 
 /** One that is set, not one that somebody put on `Object.prototype`. @param {string} name */
@@ -348,6 +382,10 @@ const CLIENT_CREDENTIALS = [
   "defaultExpiresInSeconds",
   "expiryBufferSeconds",
   "tokenType",
+  "cache",
+  "refreshAhead",
+  "retry",
+  "coolDownMs",
   "tls",
 ];
 
@@ -369,6 +407,7 @@ module.exports = {
   Key0Error,
   noAuth,
   oauthClientCredentialsAuth,
+  redisTokenCache,
   setKey0ErrorClass,
   sharedSecretAuth,
   signedJwtAuth,

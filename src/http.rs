@@ -9,6 +9,7 @@ pub mod client;
 mod coding;
 mod connect;
 mod connection;
+mod driver;
 pub mod fault;
 mod head;
 pub mod headers;

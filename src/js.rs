@@ -7,6 +7,7 @@
 mod access_token_issuer;
 mod auth;
 mod config;
+mod errands;
 #[cfg(feature = "fault-injection")]
 mod fault_injection;
 mod given;
@@ -16,6 +17,7 @@ mod panic_hook;
 mod remote_token_issuer;
 mod runtime;
 mod settle;
+mod text;
 mod validate_token;
 
 /// Of musl alone: see Cargo.toml.

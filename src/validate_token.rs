@@ -1,11 +1,13 @@
 //! For backends: the header in, the claims out, in two wordings. `validateKey0Token` speaks to the
 //! backend, `validateToken` to the buyer.
 
+use std::sync::Arc;
+
 use crate::{
     error::{Cause, Code, Key0Error, PlainError},
     fault_injection,
     json::{self, Value},
-    jws::{Algorithm, KeyError, Rejection, VerifyingKey},
+    jws::{Algorithm, KeyError, Rejection, VerifyingKey, recent},
     message::Message,
     now::Now,
     secret::Secret,
@@ -23,13 +25,14 @@ pub struct ValidatorConfig {
 }
 
 impl ValidatorConfig {
-    fn key(&self) -> Result<VerifyingKey, PlainError> {
+    fn key(&self) -> Result<Arc<VerifyingKey>, PlainError> {
         let algorithm = Algorithm::named(self.algorithm.as_deref())
             .map_err(|error| plain(&error.to_string(), KeyError::CODE))?;
-        Ok(match algorithm {
-            Algorithm::Hs256 => VerifyingKey::hs256(self.secret.as_ref())?,
-            Algorithm::Rs256 => VerifyingKey::rs256(self.public_key.as_ref())?,
-        })
+        let key = match algorithm {
+            Algorithm::Hs256 => &self.secret,
+            Algorithm::Rs256 => &self.public_key,
+        };
+        Ok(recent(algorithm, key.as_ref())?)
     }
 }
 
@@ -79,7 +82,7 @@ pub fn validate_token(
     let invalid = |cause| refuse(Code::InvalidRequest, "Invalid access token", Some(cause));
     let token =
         bearer_token(auth_header).ok_or_else(|| refuse(Code::InvalidRequest, NO_TOKEN, None))?;
-    let key = VerifyingKey::hs256(secret).map_err(unusable_secret)?;
+    let key = recent(Algorithm::Hs256, secret).map_err(unusable_secret)?;
     key.verify(token, now).map_err(|rejection| match rejection {
         Rejection::Expired(_) => {
             refuse(Code::ChallengeExpired, "Access token expired", Some(rejection.into()))

@@ -2,8 +2,8 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, header};
-use tokio::{select, task::yield_now, time::timeout};
+use http::{HeaderMap, HeaderValue, Method, header};
+use tokio::{select, time::timeout};
 
 use super::{
     Exchange, Fault, Reply, Request, Sent, Step, Target,
@@ -80,7 +80,7 @@ impl Client {
             let mut error = match connection.send(request).await {
                 Ok(response) => {
                     let limit = keep_alive::idle_limit(response.version(), response.headers());
-                    let (reply, whole) = reply::read(response, origin).await;
+                    let (reply, whole) = reply::read(response, &mut connection, origin).await;
                     if let Some(limit) = limit.filter(|_| whole) {
                         let made = connection.made();
                         self.0.pool.put(&target.shared_by, connection, made, limit);
@@ -103,10 +103,8 @@ impl Client {
     /// A connection for one request, and whether it is a new one.
     async fn connection(&self, target: &Arc<Target>) -> Result<(Connection, bool), OpenFailed> {
         let pool = &self.0.pool;
-        while let Some(connection) = pool.take(&target.shared_by) {
-            if settled(&connection).await {
-                return Ok((connection, false));
-            }
+        if let Some(connection) = pool.take(&target.shared_by) {
+            return Ok((connection, false));
         }
         loop {
             let mut waiting = pool.wait(&target.shared_by);
@@ -118,11 +116,7 @@ impl Client {
                 waiting.turn().await
             };
             match turn {
-                Some(Turn::Served { connection, is_new, .. }) => {
-                    if is_new || settled(&connection).await {
-                        return Ok((connection, is_new));
-                    }
-                }
+                Some(Turn::Served { connection, is_new, .. }) => return Ok((connection, is_new)),
                 Some(Turn::Failed(failed)) => return Err(failed),
                 Some(Turn::Uncovered) => {}
                 None => return Err(OpenFailed::Lost),
@@ -167,6 +161,8 @@ fn to_hyper(request: Request, sent: Sent) -> http::Request<OneFrame> {
     let has_no_body = body.is_empty();
     let mut request = http::Request::new(OneFrame::new(body, sent));
     *request.uri_mut() = target.path.clone();
+    // Room at once for those that the connection needs, too.
+    *request.headers_mut() = HeaderMap::with_capacity(headers.len() + 2);
     let ours = request.headers_mut();
     ours.insert(header::HOST, target.host.clone());
     if has_no_body && method == Method::POST {
@@ -175,15 +171,6 @@ fn to_hyper(request: Request, sent: Sent) -> http::Request<OneFrame> {
     ours.extend(headers);
     *request.method_mut() = method;
     request
-}
-
-/// Whether an idle connection is open, once it has seen what has reached this machine: a close, or
-/// bytes that nobody asked for, which the next request would take for its answer. The first turn is
-/// the reactor's, the second that of the connections it woke.
-async fn settled(connection: &Connection) -> bool {
-    yield_now().await;
-    yield_now().await;
-    connection.is_ready()
 }
 
 /// For how long a call counts on a connect that was begun for another: many times what one takes.

@@ -1,8 +1,7 @@
 //! An answer, bounded: at most 1 MiB of a 2xx, at most 64 KiB of anything else, read and decoded.
 
-use std::{error::Error as _, fmt, future::poll_fn, io, pin::Pin, time::Duration};
+use std::{error::Error as _, fmt, io, string::FromUtf8Error, time::Duration};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -11,6 +10,7 @@ use tokio::time::timeout;
 use super::{
     Fault,
     coding::{self, Unreadable},
+    connection::Connection,
 };
 use crate::{
     json,
@@ -28,6 +28,8 @@ pub struct Reply {
     pub text: String,
     /// The value of `Content-Type`, empty for none.
     pub content_type: String,
+    /// `Retry-After`, of a non-2xx.
+    pub retry_after: Option<String>,
     /// Why the body is not whole. A non-2xx is an answer all the same.
     pub broken: Option<Fault>,
 }
@@ -71,24 +73,30 @@ impl fmt::Display for Described {
 }
 
 /// The answer, and whether it came to its last byte.
-pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (Reply, bool) {
+pub(super) async fn read(
+    response: http::Response<Incoming>,
+    connection: &mut Connection,
+    origin: &str,
+) -> (Reply, bool) {
     let (head, mut incoming) = response.into_parts();
     let status = head.status.as_u16();
     let location = head.headers.get(header::LOCATION);
     if let Some(location) = location.filter(|_| redirects(status)) {
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
         let reply = Reply { status, location: Some(location), ..Reply::default() };
-        return (reply, drain(incoming).await);
+        return (reply, drain(incoming, connection).await);
     }
     let codings = coding::codings(&head.headers);
     let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let content_type = String::from_utf8_lossy(content_type.unwrap_or_default()).into_owned();
+    let retry_after = head.headers.get(header::RETRY_AFTER).and_then(|it| it.to_str().ok());
+    let retry_after = retry_after.map(str::to_owned).filter(|_| !(200..300).contains(&status));
     let limit = limit(status);
     let mut body = Vec::new();
     let mut broken = None;
     let mut is_reset = false;
     let whole = loop {
-        match chunk(&mut incoming).await {
+        match connection.chunk(&mut incoming).await {
             None => break true,
             Some(Ok(chunk)) => body.extend_from_slice(&chunk),
             Some(Err(error)) => {
@@ -105,7 +113,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
     };
     let decoded = match codings {
         // A proxy that decodes may leave the header, and `gzip, UTF-8` may mean no coding at all.
-        Ok(codings) if !codings.is_empty() && is_whole(&text(&body)) => Ok(body),
+        Ok(codings) if !codings.is_empty() && is_whole(&text(body.clone())) => Ok(body),
         Ok(codings) => coding::decode(body, &codings, limit).await,
         Err(why) => Err((why, body)),
     };
@@ -113,11 +121,11 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
         broken.get_or_insert_with(|| Fault::unreadable(&why, origin));
         body
     });
-    let text = text(&body);
+    let text = text(body);
     if is_reset && ends_with_its_connection(&head.headers) && is_whole(&text) {
         broken = None;
     }
-    (Reply { status, location: None, text, content_type, broken }, whole)
+    (Reply { status, location: None, text, content_type, retry_after, broken }, whole)
 }
 
 /// Whether nothing else tells the end of the body (RFC 9112 §6.3).
@@ -140,13 +148,13 @@ fn is_whole(text: &str) -> bool {
 }
 
 /// Reads the body of a redirect, where that is quickly done: its connection can be used again.
-async fn drain(mut body: Incoming) -> bool {
+async fn drain(mut body: Incoming, connection: &mut Connection) -> bool {
     if body.size_hint().exact().is_none_or(|length| length > LONGEST_DRAINED) {
         return false;
     }
     let rest = async {
         loop {
-            match chunk(&mut body).await {
+            match connection.chunk(&mut body).await {
                 None => break true,
                 Some(Ok(_)) => {}
                 Some(Err(_)) => break false,
@@ -154,20 +162,6 @@ async fn drain(mut body: Incoming) -> bool {
         }
     };
     timeout(LONGEST_DRAIN, rest).await.unwrap_or(false)
-}
-
-/// The next piece of `body`, trailers passed over.
-async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
-    loop {
-        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await? {
-            Ok(frame) => {
-                if let Ok(data) = frame.into_data() {
-                    return Some(Ok(data));
-                }
-            }
-            Err(error) => return Some(Err(error)),
-        }
-    }
 }
 
 /// The most that is read of an answer with this status, in bytes.
@@ -181,9 +175,14 @@ fn redirects(status: u16) -> bool {
 }
 
 /// `body` as `Response.text()` gives it: Node's drops two byte order marks.
-fn text(body: &[u8]) -> String {
-    let without = |body| <[u8]>::strip_prefix(body, b"\xef\xbb\xbf").unwrap_or(body);
-    String::from_utf8_lossy(without(without(body))).into_owned()
+fn text(mut body: Vec<u8>) -> String {
+    for _ in 0..2 {
+        if body.starts_with(b"\xef\xbb\xbf") {
+            body.drain(..3);
+        }
+    }
+    let lossy = |error: FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+    String::from_utf8(body).unwrap_or_else(lossy)
 }
 
 /// In bytes.
@@ -197,9 +196,10 @@ mod tests {
 
     #[test]
     fn text_loses_two_byte_order_marks() {
-        assert_eq!(text(b"\xef\xbb\xbf{}"), "{}");
-        assert_eq!(text(&[b"\xef\xbb\xbf".repeat(2), b"{}".to_vec()].concat()), "{}");
-        assert_eq!(text(&[b"\xef\xbb\xbf".repeat(3), b"{}".to_vec()].concat()), "\u{feff}{}");
-        assert_eq!(text(b"\xe4"), "\u{fffd}");
+        let marked = |marks| text([b"\xef\xbb\xbf".repeat(marks), b"{}".to_vec()].concat());
+        assert_eq!(marked(1), "{}");
+        assert_eq!(marked(2), "{}");
+        assert_eq!(marked(3), "\u{feff}{}");
+        assert_eq!(text(b"\xe4".to_vec()), "\u{fffd}");
     }
 }

@@ -8,23 +8,27 @@ use std::{
 
 use napi::{
     Env,
-    bindgen_prelude::{Either, Object, Unknown},
+    bindgen_prelude::{Either, Function, Object, Unknown},
 };
 use napi_derive::napi;
 
 use super::{
     access_token_issuer::AccessTokenIssuerHandle,
     config::{self, Fields},
+    errands::{self, Settled},
     outcome::{Outcome, lost, outcome},
     own_tls::{self, own_tls},
-    runtime, settle,
+    runtime::{self, Call},
+    settle,
+    text::Text,
 };
 use crate::{
     auth::{
         Auth, ClientCredentials, Io, SharedSecret, SignedJwt,
         client_credentials::{
-            self, GrantType, Method,
+            self, GrantType, Method, Policy,
             config::{Authentication, Dialect},
+            policy::{CoolDown, RefreshAhead, Retry, Store},
         },
         signed_jwt::{self, Claims},
     },
@@ -52,7 +56,7 @@ impl AuthHandle {
 
     /// Begins to read the certificates that its calls will trust, where they need any.
     #[napi]
-    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+    pub fn prepare(&self, env: Env, environment: Option<Vec<Option<String>>>) {
         if self.auth.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
@@ -70,43 +74,62 @@ impl AuthHandle {
         })
     }
 
-    /// The header's value, where it is ready, for a call whose environment has this
-    /// `NODE_TLS_REJECT_UNAUTHORIZED`.
+    /// A function that gives the header's value where it is ready, for a call whose environment has
+    /// this `NODE_TLS_REJECT_UNAUTHORIZED`. It knows its strategy, so that no call has to find out
+    /// whether its receiver is one.
+    #[napi(
+        getter,
+        ts_return_type = "(nowMs: number, rejectUnauthorized?: string) => string | null"
+    )]
+    pub fn peek<'env>(&self, env: &'env Env) -> napi::Result<Peek<'env>> {
+        let auth = self.auth.clone();
+        env.create_function_from_closure("peek", move |call| {
+            let now = config::now(call.get(0)?);
+            let reject_unauthorized: Option<String> =
+                if call.length() > 1 { call.get(1)? } else { None };
+            let verifies = tls::verifies(reject_unauthorized.as_deref());
+            let peek = || auth.peek(now, verifies).map(|line| Text::from(line.value));
+            // After a panic the caller goes on to `load`, which meets it again and reports it.
+            Ok(catch_unwind(AssertUnwindSafe(peek)).ok().flatten())
+        })
+    }
+
+    /// Forgets the token: only the one that goes out as `authorization`, where that is a string.
     #[napi]
-    pub fn peek(&self, now_ms: f64, reject_unauthorized: Option<String>) -> Option<String> {
-        let verifies = tls::verifies(reject_unauthorized.as_deref());
-        let now = config::now(now_ms);
-        let peek = || self.auth.peek(now, verifies).map(|line| header_value(&line));
-        // After a panic the caller goes on to `load`, which meets it again and reports it.
-        catch_unwind(AssertUnwindSafe(peek)).ok().flatten()
+    pub fn invalidate(&self, authorization: Unknown<'_>) {
+        let rejected = config::secret_if_string(authorization);
+        self.auth.invalidate(rejected.as_ref().map(Secret::expose));
     }
 
     /// The header's value, waited for.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn load<'env>(
         &self,
         env: &'env Env,
         now_ms: f64,
-        environment: Vec<Option<String>>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+        environment: Option<Vec<Option<String>>>,
+    ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
         let start = |io: &Io| {
             let headers = self.auth.headers(now, io);
-            async {
+            Box::pin(async {
                 let lines = headers.await;
-                let first = |lines: Vec<HeaderLine>| lines.first().map(header_value);
-                outcome(|| lines.map(|lines| first(lines).unwrap_or_default()))
-            }
+                let first =
+                    |lines: Vec<HeaderLine>| lines.into_iter().next().map(|line| line.value);
+                outcome(|| {
+                    lines.map(|lines| {
+                        first(lines).map_or_else(|| Text::from(String::new()), Text::from)
+                    })
+                })
+            }) as Call<_>
         };
-        let refused = |error: &io::Error| Either::B(self.auth.refused(error).into());
-        let lost = || Either::B(lost());
-        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
+        let refused = |error: &io::Error| Settled::B(self.auth.refused(error).into());
+        let lost = || Settled::B(lost());
+        errands::spawn(env, self.auth.has_errands(), environment, start, lost, refused)
     }
 }
 
-fn header_value(line: &HeaderLine) -> String {
-    line.value.expose().to_owned()
-}
+type Peek<'env> = Function<'env, (f64, Option<String>), Option<Text>>;
 
 /// `sharedSecretAuth`
 #[napi]
@@ -187,10 +210,11 @@ pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
 pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let fields = Fields::new(config);
-        ClientCredentials::new(&client_credentials::Config {
+        let (authentication, asks) = authentication(&fields)?;
+        let config = client_credentials::Config {
             token_url: fields.read("tokenUrl", config::string)?,
             client_id: fields.read("clientId", config::string)?,
-            authentication: authentication(&fields)?,
+            authentication,
             scopes: fields.read("scopes", config::strings)?,
             audience: fields.read("audience", config::optional_string)?,
             resource: fields.read("resource", config::one_or_more)?,
@@ -213,24 +237,38 @@ pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle
                 )?,
             },
             tls: own_tls(&fields, config::now(now_ms))?,
-        })
+        };
+        ClientCredentials::governed(config, policy(&fields, asks)?)
     };
     outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))
 }
 
-/// `clientAuthentication` and what belongs to it. Options of another method are not read.
-fn authentication(fields: &Fields<'_>) -> Result<Authentication, ArgumentError> {
+/// `clientAuthentication` and what belongs to it, and the field that a function stands for.
+/// Options of another method are not read.
+fn authentication(
+    fields: &Fields<'_>,
+) -> Result<(Authentication, Option<&'static str>), ArgumentError> {
     let name = fields.read("clientAuthentication", config::optional_string)?;
     let method = Method::named(name.as_deref())?;
+    let field = match method {
+        _ if method.needs_secret() => Some("clientSecret"),
+        _ if method.needs_private_key() => Some("privateKey"),
+        _ => None,
+    };
+    let is_function = |field: &&'static str| {
+        fields.get(field).is_ok_and(|value| config::function(field, value).is_ok())
+    };
+    let asks = field.filter(is_function);
     let secret = |field, is_needed: bool| {
-        let value = is_needed.then(|| fields.read(field, config::string)).transpose()?;
+        let is_given = is_needed && asks.is_none();
+        let value = is_given.then(|| fields.read(field, config::string)).transpose()?;
         Ok::<_, ArgumentError>(value.map(Secret::from))
     };
     let optional = |field| match method {
         Method::SecretJwt | Method::PrivateKeyJwt => fields.read(field, config::optional_string),
         _ => Ok(None),
     };
-    Ok(Authentication {
+    let authentication = Authentication {
         method,
         client_secret: secret("clientSecret", method.needs_secret())?,
         private_key: secret("privateKey", method.needs_private_key())?,
@@ -243,5 +281,36 @@ fn authentication(fields: &Fields<'_>) -> Result<Authentication, ArgumentError> 
             method,
         )?,
         subject: optional("subject")?,
+    };
+    Ok((authentication, asks))
+}
+
+/// When tokens are asked for, and of whom. The shell has made `cache` a list of
+/// its methods.
+fn policy(fields: &Fields<'_>, asks: Option<&'static str>) -> Result<Policy, ArgumentError> {
+    let number = |field| fields.read(field, config::optional_number);
+    let retry = fields.read("retry", config::optional_object)?.map(|_| {
+        let [attempts, least, most] = RETRY.map(number);
+        Retry::new(attempts?, least?, most?)
+    });
+    let refresh_ahead = number("refreshAhead")?.map(RefreshAhead::new);
+    let cool_down = number("coolDownMs")?.map(CoolDown::new);
+    let store = config::unless_undefined(fields.get("cache")?).map(|methods| {
+        let methods = config::strings("cache", methods)?;
+        let has = |wanted: [&str; 2]| wanted.iter().all(|name| methods.iter().any(|it| it == name));
+        if !has(["get", "set"]) {
+            return Err(ArgumentError::of_type("cache", "must have the methods get and set"));
+        }
+        Ok(Store { locks: has(["lock", "unlock"]) })
+    });
+    Ok(Policy {
+        asks,
+        retry: retry.transpose()?,
+        refresh_ahead: refresh_ahead.transpose()?,
+        cool_down: cool_down.transpose()?.flatten(),
+        store: store.transpose()?,
     })
 }
+
+/// As the shell names them.
+const RETRY: [&str; 3] = ["retry.attempts", "retry.minDelayMs", "retry.maxDelayMs"];

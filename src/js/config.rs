@@ -91,6 +91,11 @@ pub fn is_truthy(value: Unknown<'_>) -> bool {
     value.coerce_to_bool().unwrap_or(false)
 }
 
+/// `true`, and nothing else that is truthy.
+pub fn is_true(value: Unknown<'_>) -> bool {
+    kind(value) == ValueType::Boolean && is_truthy(value)
+}
+
 /// `false`, and nothing else that is falsy.
 pub fn is_false(value: Unknown<'_>) -> bool {
     kind(value) == ValueType::Boolean && !is_truthy(value)
@@ -255,8 +260,10 @@ pub fn primitive_text(value: Unknown<'_>) -> Result<String, &'static str> {
     }
 }
 
-/// The four variables, in the order of the fields; absent ones are no strings.
-pub fn tls_environment(variables: Vec<Option<String>>) -> TlsEnvironment {
+/// The four variables, in the order of the fields; absent ones are no strings, and nothing at all
+/// where none is set.
+pub fn tls_environment(variables: Option<Vec<Option<String>>>) -> TlsEnvironment {
+    let Some(variables) = variables else { return TlsEnvironment::default() };
     let mut variables = variables.into_iter().map(|value| value.filter(|text| !text.is_empty()));
     let mut next = || variables.next().flatten();
     TlsEnvironment {

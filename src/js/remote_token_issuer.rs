@@ -11,10 +11,12 @@ use napi_derive::napi;
 use super::{
     auth::AuthHandle,
     config::{self, Fields},
+    errands::{self, Settled},
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
     own_tls::{self, own_tls},
     runtime,
+    text::Text,
 };
 use crate::{
     auth::{Auth, Io},
@@ -67,7 +69,7 @@ impl RemoteIssuerHandle {
 
     /// Begins to read the certificates that its calls will trust, where they need any.
     #[napi]
-    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+    pub fn prepare(&self, env: Env, environment: Option<Vec<Option<String>>>) {
         if self.issuer.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
@@ -84,7 +86,7 @@ impl RemoteIssuerHandle {
     }
 
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn issue<'env>(
         &self,
         env: &'env Env,
@@ -92,9 +94,10 @@ impl RemoteIssuerHandle {
         given: Option<&mut GivenHandle>,
         body: Option<String>,
         now_ms: f64,
-        environment: Vec<Option<String>>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+        environment: Option<Vec<Option<String>>>,
+    ) -> napi::Result<Either<Object<'env>, Settled>> {
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
+        let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
         let call = Call {
             body,
             auth: match (given, auth) {
@@ -105,14 +108,14 @@ impl RemoteIssuerHandle {
         };
         let start = |io: &Io| {
             let issued = self.issuer.issue(call, io);
-            async {
+            Box::pin(async {
                 let result = issued.await;
-                outcome(|| result)
-            }
+                outcome(|| result.map(Text::from))
+            }) as runtime::Call<_>
         };
-        let lost = || Either::B(internal_error().into());
-        let refused = |error: &io::Error| Either::B(self.issuer.refused(error).into());
-        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
+        let lost = || Settled::B(internal_error().into());
+        let refused = |error: &io::Error| Settled::B(self.issuer.refused(error).into());
+        errands::spawn(env, has_errands, environment, start, lost, refused)
     }
 }
 

@@ -56,6 +56,37 @@ pub struct Authentication {
     pub subject: Option<String>,
 }
 
+impl Config {
+    /// The same with this secret or key as `field`.
+    pub(super) fn with_secret(&self, field: &str, secret: Secret) -> Self {
+        let mut config = self.clone();
+        let Authentication { client_secret, private_key, .. } = &mut config.authentication;
+        *(if field == "privateKey" { private_key } else { client_secret }) = Some(secret);
+        config
+    }
+
+    /// The same with something in place of what a function will give, to be checked: of a private
+    /// key an assertion that a secret signs.
+    pub(super) fn with_stand_in(&self, field: &str) -> Self {
+        let mut config = self.with_secret("clientSecret", field.to_owned().into());
+        if field == "privateKey" {
+            config.authentication.method = Method::SecretJwt;
+            config.authentication.algorithm = None;
+        }
+        config
+    }
+}
+
+impl Authentication {
+    /// What nobody else knows.
+    pub(super) fn material(&self) -> Option<&Secret> {
+        if self.method.needs_private_key() {
+            return self.private_key.as_ref();
+        }
+        self.client_secret.as_ref().filter(|_| self.method.needs_secret())
+    }
+}
+
 /// What a server may say otherwise than the SDK wants it, and what it must say.
 #[derive(Clone, Debug, Default)]
 pub struct Dialect {
