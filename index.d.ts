@@ -214,13 +214,13 @@ export type ClientPrivateKey = {
    * Google's service accounts have it. Default: `"client_credentials"`.
    */
   grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
-  /** The `sub` of an assertion that is the grant; none unless given. */
+  /** The `sub` of an assertion that is the grant. Default: none. */
   subject?: string;
   /** The key's certificate as PEM, told by `x5t#S256` (RFC 7515 §4.1.8), as Entra ID wants it. */
   certificate?: string;
 } & ClientAssertion;
 
-/** What an assertion may have: one is signed for each request, and is valid for a minute. */
+/** What an assertion may have: each request has one of its own, which is good for a minute. */
 export type ClientAssertion = {
   /** The key's id, in the assertion's header (RFC 7515 §4.1.4). Default: none. */
   kid?: string;

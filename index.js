@@ -37,11 +37,11 @@ const strategies = new WeakMap();
 const NATIVE = Symbol("native");
 
 /**
- * All of them. Their class does not tell: where the package is loaded again, or from a second link
- * to its file, the binary makes instances of the class that was made last.
- * @type {WeakSet<object>}
+ * All of them, and which sign slowly. Their class does not tell: where the package is loaded again,
+ * or from a second link to its file, the binary makes instances of the class that was made last.
+ * @type {WeakMap<object, boolean>}
  */
-const natives = new WeakSet();
+const natives = new WeakMap();
 
 /** @type {typeof Types.noAuth} */
 function noAuth() {
@@ -135,13 +135,14 @@ function createRemoteTokenIssuer(config) {
   fields.tls = parts;
   const issuer = unwrap(binding.remoteTokenIssuer(fields, Date.now()));
   issuer.prepare(environment());
+  const { asks } = issuer;
   seekSdkClass();
   return async (params) => {
     /** What the caller's code threw: only its name and message cross into Rust. @type {unknown} */
     let thrown;
     // It was found to be a function at creation.
     const ask = /** @type {Types.AuthHeaderProvider} */ (auth);
-    const strategy = issuer.asks ? native(ask) : null;
+    const strategy = asks ? native(ask) : null;
     const given = strategy === undefined ? new binding.Given() : null;
     if (given) {
       // The executor runs at once, in the caller's context; what it throws is a rejection.
@@ -177,7 +178,7 @@ class AccessTokenIssuer {
       : read(config, "secret", "privateKey", "algorithm");
     const bare = isBare ? config : undefined;
     const value = unwrap(binding.accessTokenIssuer(bare, secret, privateKey, algorithm));
-    natives.add(value);
+    natives.set(value, value.signsSlowly);
     Object.defineProperty(this, NATIVE, { value });
   }
 
@@ -188,7 +189,7 @@ class AccessTokenIssuer {
   async sign(claims, ttlSeconds) {
     const issuer = issuerOf(this);
     const text = readable("claims", () => JSON.stringify(claims));
-    const signed = issuer.signsSlowly
+    const signed = natives.get(issuer)
       ? await issuer.signLater(text, ttlSeconds, Date.now())
       : issuer.sign(text, ttlSeconds, Date.now());
     return { token: isRecord(signed) ? await failed(signed) : signed };
@@ -215,7 +216,9 @@ const { sign } = AccessTokenIssuer.prototype;
 
 /** @type {typeof Types.validateKey0Token} */
 async function validateKey0Token(authHeader, config) {
-  const { secret, publicKey, algorithm } = read(config, "secret", "publicKey", "algorithm");
+  const secret = field(config, "secret");
+  const publicKey = field(config, "publicKey");
+  const algorithm = field(config, "algorithm");
   const now = Date.now();
   const valid = binding.validateKey0Token(authHeader, secret, publicKey, algorithm, now);
   return isRecord(valid) ? failed(valid) : JSON.parse(valid);
@@ -223,7 +226,7 @@ async function validateKey0Token(authHeader, config) {
 
 /** @type {typeof Types.validateToken} */
 async function validateToken(authHeader, config) {
-  const { secret } = read(config, "secret");
+  const secret = field(config, "secret");
   const valid = binding.validateToken(authHeader, secret, Date.now());
   return isRecord(valid) ? refused(valid) : JSON.parse(valid);
 }
@@ -312,6 +315,11 @@ function read(config, ...names) {
   const fields = Object.create(null);
   for (const name of names) fields[name] = readable(name, () => copied(config?.[name]));
   return fields;
+}
+
+/** One of them. @param {any} config @param {string} name */
+function field(config, name) {
+  return readable(name, () => config?.[name]);
 }
 
 /** @param {unknown} value */

@@ -86,15 +86,34 @@ impl<'a> Value<'a> {
 pub fn pick<'a, const N: usize>(
     text: &'a str,
     names: [&str; N],
-) -> Result<Option<[Option<Value<'a>>; N]>, Invalid> {
-    let mut picked = [None; N];
+) -> Result<Option<Picked<'a, N>>, Invalid> {
+    Ok(pick_both(text, names, [])?.map(|(picked, [])| picked))
+}
+
+/// Two such lists, in one reading.
+///
+/// # Errors
+/// Where the text is no JSON.
+pub fn pick_both<'a, const N: usize, const M: usize>(
+    text: &'a str,
+    first: [&str; N],
+    second: [&str; M],
+) -> Result<Option<(Picked<'a, N>, Picked<'a, M>)>, Invalid> {
+    let mut picked = ([None; N], [None; M]);
     let is_object = each(text, |name, value| {
-        if let Some(i) = names.iter().position(|wanted| wanted.as_bytes() == name) {
-            picked[i] = Some(Value(value));
+        let place = |names: &[&str]| names.iter().position(|wanted| wanted.as_bytes() == name);
+        if let Some(i) = place(&first) {
+            picked.0[i] = Some(Value(value));
+        }
+        if let Some(i) = place(&second) {
+            picked.1[i] = Some(Value(value));
         }
     })?;
     Ok(is_object.then_some(picked))
 }
+
+/// The members of some names, in their order.
+pub type Picked<'a, const N: usize> = [Option<Value<'a>>; N];
 
 /// What stands between the braces of the top object, but for the members `names`, every other
 /// letter kept; `None` where `text` is JSON, but no object.

@@ -160,6 +160,19 @@ impl VerifyingKey {
     /// # Errors
     /// The first thing that is wrong, in the order of [`Rejection`].
     pub fn verify(&self, token: &str, now: Now) -> Result<String, Rejection> {
+        self.verify_with(token, now, []).map(|(claims, [])| claims)
+    }
+
+    /// The same, and which of the claims of these names are there and truthy.
+    ///
+    /// # Errors
+    /// As `verify`'s.
+    pub fn verify_with<const N: usize>(
+        &self,
+        token: &str,
+        now: Now,
+        names: [&str; N],
+    ) -> Result<(String, [bool; N]), Rejection> {
         let (signed, signature) = token.rsplit_once('.').ok_or(Rejection::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(Rejection::Malformed)?;
         let (ours, alg) = match self {
@@ -177,8 +190,13 @@ impl VerifyingKey {
             Self::Rs256(key) => key.verify_sig(signed.as_bytes(), &signature),
         }
         .map_err(|Unspecified| Rejection::Signature)?;
-        in_time(&payload, now)?;
-        Ok(payload)
+        let Ok(Some((times, others))) = json::pick_both(&payload, ["iat", "nbf", "exp"], names)
+        else {
+            return Err(Rejection::NotAnObject);
+        };
+        in_time(times, now)?;
+        let truthy = others.map(|value| value.is_some_and(json::Value::is_truthy));
+        Ok((payload, truthy))
     }
 }
 
@@ -195,10 +213,7 @@ fn fits(header: &str, algorithm: &str) -> Result<(), Rejection> {
 }
 
 /// The times of a payload, without leeway.
-fn in_time(payload: &str, now: Now) -> Result<(), Rejection> {
-    let Ok(Some([iat, nbf, exp])) = json::pick(payload, ["iat", "nbf", "exp"]) else {
-        return Err(Rejection::NotAnObject);
-    };
+fn in_time([iat, nbf, exp]: json::Picked<'_, 3>, now: Now) -> Result<(), Rejection> {
     let number = |name, value: Option<json::Value<'_>>| {
         value.map(|value| value.as_number().ok_or(Rejection::NotANumber(name))).transpose()
     };

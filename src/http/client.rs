@@ -108,8 +108,13 @@ impl Client {
         }
         loop {
             let mut waiting = pool.wait(&target.shared_by);
-            let patience = if waiting.is_covered() { PATIENCE } else { Duration::ZERO };
-            let turn = if let Ok(turn) = timeout(patience, waiting.turn()).await {
+            // Zero is no timeout for tokio: its timers are a millisecond late.
+            let covered = if waiting.is_covered() {
+                timeout(PATIENCE, waiting.turn()).await.ok()
+            } else {
+                None
+            };
+            let turn = if let Some(turn) = covered {
                 turn
             } else {
                 self.connect(&mut waiting, target);

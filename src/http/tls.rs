@@ -30,6 +30,7 @@ mod host;
 mod name;
 mod own;
 mod pem;
+mod sessions;
 mod shared_config;
 mod trust;
 mod verdict;
@@ -88,6 +89,7 @@ fn config_with(trust: Option<Trust>) -> ClientConfig {
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = sessions::resumption();
     config
 }
 
