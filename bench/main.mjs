@@ -119,7 +119,7 @@ console.log(`\n${target}/results.json and its charts, after ${seconds} s`);
 
 /** @param {string} folder @param {import("./chart.mjs").Results} results */
 function write(folder, results) {
-  writeFileSync(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(join(folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
   for (const [name, svg] of Object.entries(charts(results))) writeFileSync(join(folder, name), svg);
 }
 
