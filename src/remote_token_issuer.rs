@@ -791,6 +791,16 @@ mod tests {
         Cause { code: Some("ETIMEDOUT"), sent: Some(sent), ..Cause::new(words) }
     }
 
+    // A thousand calls under way are a thousand of these.
+    #[tokio::test]
+    async fn a_call_is_small() {
+        let auth = CallAuth::<Pending<Given>>::Strategy(Auth::None);
+        let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
+        let call = issuer(Timeout::Default).unwrap().issue(Call { body: None, auth, now }, &io());
+        let size = size_of_val(&call);
+        assert!(size < 3_500, "{size} bytes");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_deadline_covers_a_silent_auth() {
         let error = with_auth(pending()).await;

@@ -3,11 +3,12 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, header};
-use tokio::{select, time::timeout};
+use tokio::{select, time::timeout, try_join};
 
 use super::{
     Exchange, Fault, Reply, Request, Sent, Step, Target,
     body::OneFrame,
+    connect::connect,
     connection::{Connection, OpenFailed},
     keep_alive,
     pool::{Pool, Turn, Waiting},
@@ -43,7 +44,7 @@ impl Client {
         &self.0.environment
     }
 
-    /// Begins to read the certificates that TLS trusts, which takes tens of milliseconds.
+    /// Begins to read the certificates that TLS trusts, which takes milliseconds.
     pub fn prepare_tls(&self) {
         self.0.tls.begin(&self.0.environment);
     }
@@ -152,12 +153,21 @@ impl Client {
 
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
         let Shared { environment, tls, resolver, .. } = &*self.0;
-        let tls = match &target.tls {
-            _ if !target.is_https() => None,
-            Some(own) => Some(own.config(environment, tls).await.map_err(OpenFailed::Roots)?),
-            None => Some(tls.get(environment).await.map_err(OpenFailed::Roots)?),
+        let socket = async {
+            let socket = connect(resolver, target.host(), target.port()).await;
+            socket.map_err(OpenFailed::Connect)
         };
-        Connection::open(resolver, target, tls).await
+        let tls = async {
+            let config = match &target.tls {
+                _ if !target.is_https() => return Ok(None),
+                Some(own) => own.config(environment, tls).await,
+                None => tls.get(environment).await,
+            };
+            config.map(Some).map_err(OpenFailed::Roots)
+        };
+        // The first call of a process need not wait for its roots before it connects.
+        let (socket, tls) = try_join!(socket, tls)?;
+        Connection::open(socket, target, tls).await
     }
 }
 

@@ -20,17 +20,16 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use tokio::{sync::Notify, task::yield_now, time::Instant};
+use tokio::{net::TcpStream, sync::Notify, task::yield_now, time::Instant};
 use tokio_rustls::TlsConnector;
 
 use super::{
     Target,
     body::OneFrame,
-    connect::{ConnectFailed, connect},
+    connect::ConnectFailed,
     driver::Driver,
     fault::{Fault, Reason},
     pool::Pooled,
-    resolver::Resolver,
     tls,
     wire::{Answer, Stream, Wire},
 };
@@ -85,14 +84,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects to `target`, over TLS where there is a configuration for it.
+    /// Over `tcp` to `target`, and over TLS where there is a configuration for it.
     pub async fn open(
-        resolver: &Resolver,
+        tcp: TcpStream,
         target: &Target,
         tls: Option<Arc<ClientConfig>>,
     ) -> Result<Self, OpenFailed> {
-        let tcp = connect(resolver, target.host(), target.port()).await;
-        let tcp = tcp.map_err(OpenFailed::Connect)?;
         let stream: Box<dyn Stream> = match tls {
             Some(tls) => {
                 let host = target.url().host_str().unwrap_or_default();

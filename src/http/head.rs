@@ -17,6 +17,15 @@ const READ: [&str; 8] = [
     "transfer-encoding",
 ];
 const LONGEST_NAME: usize = "transfer-encoding".len();
+/// Which lengths their names have.
+const LENGTHS: u32 = {
+    let (mut lengths, mut i) = (0, 0);
+    while i < READ.len() {
+        lengths |= 1 << READ[i].len();
+        i += 1;
+    }
+    lengths
+};
 const ALL: u8 = u8::MAX >> (8 - READ.len());
 /// In bytes. Node's `fetch` takes 16 KiB, Bun's more than 100 KB.
 const LONGEST_HEAD: usize = 256 * 1024;
@@ -122,7 +131,8 @@ impl Head {
 fn is_read(line: &[u8]) -> bool {
     let end = line.iter().take(LONGEST_NAME + 1).position(|byte| *byte == b':');
     end.is_some_and(|end| {
-        READ.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(&line[..end]))
+        LENGTHS & (1 << end) != 0
+            && READ.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(&line[..end]))
     })
 }
 

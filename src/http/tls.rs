@@ -67,7 +67,7 @@ pub fn verifies(reject_unauthorized: Option<&str>) -> bool {
 /// TLS 1.2 and 1.3 for HTTP/1.1, trusting Mozilla's roots and what `environment` names; and the
 /// warnings that go with it, each once.
 ///
-/// Reads files, which takes tens of milliseconds: call it off the JavaScript thread.
+/// Reads files, which takes milliseconds: call it off the JavaScript thread.
 #[must_use]
 pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>) {
     let mut warnings = Vec::new();
