@@ -175,7 +175,7 @@ fn io() -> Arc<Io> {
     let node_extra_ca_certs = std::env::var("NODE_EXTRA_CA_CERTS").ok();
     let environment = TlsEnvironment { node_extra_ca_certs, ..TlsEnvironment::default() };
     let http = Client::new(environment, Resolver::default());
-    Arc::new(Io { http, signing: SigningPool::default() })
+    Arc::new(Io { http, signing: SigningPool::default(), errands: Default::default() })
 }
 
 fn hs256_issuer() -> AccessTokenIssuer {
