@@ -771,6 +771,16 @@ mod tests {
         with_auth(async { given }).await
     }
 
+    #[tokio::test]
+    async fn a_call_under_way_is_small() {
+        let (now, io) = (Now { wall_ms: 0.0, mono: Instant::now().into_std() }, io());
+        let auth: CallAuth<Pending<Given>> = CallAuth::Strategy(Auth::None);
+        let call = Call { body: None, auth, now };
+        let call = issuer(Timeout::Default).unwrap().issue(call, &io);
+        let size = size_of_val(&call);
+        assert!(size <= 4096, "{size} bytes");
+    }
+
     #[track_caller]
     fn timed_out(error: &Key0Error) {
         assert_eq!(error.message, "Remote token issuance timed out");

@@ -16,6 +16,7 @@ use super::{
     outcome::{ErrorRecord, Outcome, outcome},
     own_tls::{self, own_tls},
     runtime,
+    text::Text,
 };
 use crate::{
     auth::{Auth, Io},
@@ -68,7 +69,7 @@ impl RemoteIssuerHandle {
 
     /// Begins to read the certificates that its calls will trust, where they need any.
     #[napi]
-    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+    pub fn prepare(&self, env: Env, environment: Option<Vec<Option<String>>>) {
         if self.issuer.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
@@ -93,7 +94,7 @@ impl RemoteIssuerHandle {
         given: Option<&mut GivenHandle>,
         body: Option<String>,
         now_ms: f64,
-        environment: Vec<Option<String>>,
+        environment: Option<Vec<Option<String>>>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
         let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
@@ -107,10 +108,10 @@ impl RemoteIssuerHandle {
         };
         let start = |io: &Io| {
             let issued = self.issuer.issue(call, io);
-            async {
+            Box::pin(async {
                 let result = issued.await;
-                outcome(|| result)
-            }
+                outcome(|| result.map(Text::from))
+            }) as runtime::Call<_>
         };
         let lost = || Settled::B(internal_error().into());
         let refused = |error: &io::Error| Settled::B(self.issuer.refused(error).into());
