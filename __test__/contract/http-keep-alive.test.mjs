@@ -96,6 +96,18 @@ describe("an idle connection", { concurrency: true }, () => {
   });
 });
 
+// Alone: what becomes of other connections has all of them looked at.
+it("an idle connection is closed at once when its server closes it", {
+  timeout: 5_000,
+}, async (t) => {
+  const headers = ["Keep-Alive: timeout=60"];
+  const server = await rawServer(t, answer(token("t"), { headers }));
+  await createRemoteTokenIssuer({ url: server.url })(PAYMENT);
+  const [first] = server.connections;
+  first.end();
+  await first.closed;
+});
+
 describe("a connection that carried bytes nobody asked for", () => {
   const poison = answer(token("poison"));
   const KEPT = { headers: ["Keep-Alive: timeout=60"] };
