@@ -16,9 +16,24 @@ export declare class Auth {
    */
   peek(nowMs: number, rejectUnauthorized?: string | undefined | null): string | null
   /** The header's value, waited for. */
-  load(nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
+  load(nowMs: number, environment: Array<string | undefined | null>, part?: CallHandle | undefined | null): Promise<string | ErrorRecord> | ErrorRecord
 }
 export type AuthHandle = Auth
+
+/** What JavaScript does in a call. */
+export declare class Call {
+  /** `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over. */
+  constructor(sends: boolean, elapsedMs: number)
+  /** The next request, waited for; `null` once the call is over. */
+  next(environment: Array<string | undefined | null>): Promise<RequestRecord | null> | null
+  /** The answer to the last request, as far as it came. */
+  answered(head: HeadRecord, body: Uint8Array, broken?: ThwartedRecord | undefined | null): void
+  /** Why there is no answer to the last request. */
+  thwarted(thwarted: ThwartedRecord): void
+  /** Ends the call. */
+  stop(): void
+}
+export type CallHandle = Call
 
 /** The claims of `signedJwtAuth`, also for issuers of other packages. */
 export declare class Claims {
@@ -66,7 +81,7 @@ export declare class RemoteIssuer {
   /** Begins to read the certificates that its calls will trust, where they need any. */
   prepare(environment: Array<string | undefined | null>): void
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
-  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord
+  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>, part?: Call | undefined | null): Promise<string | ErrorRecord> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer
 
@@ -98,7 +113,15 @@ export interface CauseRecord {
   body?: string
   /** False only where it is certain that no byte of the request left. */
   sent?: boolean
+  /**
+   * Where another client may speak the server's TLS, and nothing was sent: how much of the
+   * call's time is over, in milliseconds.
+   */
+  dialect?: number
 }
+
+/** What a caller gave for `fetch`: a function, `false` or nothing. */
+export declare function checkFetch(fetch: unknown): ErrorRecord | null
 
 /** `oauthClientCredentialsAuth` */
 export declare function clientCredentials(tokenUrl: unknown, clientId: unknown, clientSecret: unknown, scopes: unknown, audience: unknown): Outcome<Auth>
@@ -122,14 +145,63 @@ export interface ErrorRecord {
   cause?: CauseRecord
 }
 
+/** The head of an answer. */
+export interface HeadRecord {
+  /** The status code. */
+  status: number
+  /** The value of `Location`, if any. */
+  location?: string
+  /** The value of `Content-Type`, empty for none. */
+  contentType: string
+}
+
+/** How many bytes to read of the body of an answer with this head, and one more. */
+export declare function mostToRead(head: HeadRecord): number
+
 /** `createRemoteTokenIssuer` */
 export declare function remoteTokenIssuer(url: unknown, timeoutMs: unknown, idempotencyKey: unknown, auth: unknown, secret: unknown, headerName: unknown): Outcome<RemoteIssuer>
+
+/** A request for JavaScript to send. */
+export interface RequestRecord {
+  /** `POST` or `GET`. */
+  method: string
+  /** Where to, without credentials. */
+  url: string
+  /** Names and values in turn. */
+  headers: Array<string>
+  /** Empty for none. */
+  body: string
+}
 
 /** `sharedSecretAuth` */
 export declare function sharedSecret(headerName: unknown, secret: unknown): Outcome<Auth>
 
 /** The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`; the audience as JSON too. */
 export declare function signedJwt(issuerHasSign: boolean, audience: unknown, audienceJson: string | undefined | null, ttlSeconds: unknown): Outcome<Claims>
+
+/** What a `fetch` rejected with. */
+export interface ThwartedRecord {
+  /** Whether the function is the caller's. */
+  isCallers: boolean
+  /** The error's `name`. */
+  name: string
+  /** The error's `message`. */
+  message: string
+  /** The message of its cause. */
+  detail: string
+  /** Of it or its cause. */
+  code?: string
+  /** As Node's errors have it. */
+  syscall?: string
+  /** As Node's errors have it. */
+  hostname?: string
+  /** As Node's errors have it. */
+  address?: string
+  /** As Node's errors have it. */
+  port?: number
+  /** Whether a head had come. */
+  hasAnswer: boolean
+}
 
 /** That `params` cannot be sent, as an error: `JSON.stringify` threw. */
 export declare function unsendable(): ErrorRecord

@@ -63,6 +63,33 @@ export function signedJwtAuth(
   ttlSeconds?: number,
 ): AuthHeaderProvider;
 
+/**
+ * A WHATWG `fetch`, as far as it is used; `fetch` itself is one. What it rejects with becomes
+ * `Network error: <its message>` (named `AbortError` or `TimeoutError`: the timeout).
+ *
+ * @example
+ * ```ts
+ * import { createRemoteTokenIssuer, type FetchFunction } from "@key0ai/native";
+ * const logged: FetchFunction = (url, init) => {
+ *   console.log(init.method, new URL(url).origin);
+ *   return fetch(url, init);
+ * };
+ * createRemoteTokenIssuer({ url: "https://backend.internal/issue", fetch: logged });
+ * ```
+ */
+export type FetchFunction = (
+  url: string,
+  init: {
+    method: "POST" | "GET";
+    headers: Record<string, string>;
+    /** None of a GET, which a redirect may ask for. */
+    body?: string;
+    /** Aborted at the call's deadline. */
+    signal: AbortSignal;
+    redirect: "manual";
+  },
+) => Promise<{ readonly status: number; readonly ok: boolean; text(): Promise<string> }>;
+
 /** What {@link oauthClientCredentialsAuth} takes; read once, at creation. */
 export type OAuthClientCredentialsConfig = {
   /** The token endpoint, http or https. Credentials in it become `Authorization: Basic …`. */
@@ -75,6 +102,14 @@ export type OAuthClientCredentialsConfig = {
   scopes?: string[];
   /** Sent as `audience`, which Auth0 and others ask for; none unless given. */
   audience?: string;
+  /**
+   * Who sends the requests: a WHATWG `fetch` of yours, called in the caller's async context, or
+   * `false`: never anything but the native client. By default the native client does, unless
+   * something has replaced `globalThis.fetch` or undici's global dispatcher (mocks, tracing), or
+   * only the runtime's own `fetch` reaches the server: through a proxy, or in a TLS that the native
+   * client does not speak. `KEY0_NATIVE_FETCH=0` turns that off, as `false` does.
+   */
+  fetch?: FetchFunction | false;
 };
 
 /**
@@ -132,6 +167,14 @@ export type RemoteTokenIssuerConfig = {
    * or that no header can hold. Default: `true`.
    */
   idempotencyKey?: boolean;
+  /**
+   * Who sends the requests: a WHATWG `fetch` of yours, called in the caller's async context, or
+   * `false`: never anything but the native client. By default the native client does, unless
+   * something has replaced `globalThis.fetch` or undici's global dispatcher (mocks, tracing), or
+   * only the runtime's own `fetch` reaches the server: through a proxy, or in a TLS that the native
+   * client does not speak. `KEY0_NATIVE_FETCH=0` turns that off, as `false` does.
+   */
+  fetch?: FetchFunction | false;
   /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. */
   secret?: string;
   /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. Default: `"X-Internal-Auth"`. */
@@ -143,7 +186,9 @@ export type RemoteTokenIssuerConfig = {
  * as JSON and expects `{ token, tokenType? }`. The POST is written once, and once more for each 307
  * or 308 that asks for it; nothing else repeats it.
  *
- * @returns the callback. It never throws, and rejects with {@link Key0Error}
+ * @returns the callback. Its second argument may have a `signal` that ends the call: it rejects
+ * with the signal's reason then, and a token that others wait for is fetched all the same. It never
+ * throws, and rejects with {@link Key0Error}
  * `TOKEN_ISSUE_TIMEOUT` (504) past `timeoutMs`, else with `TOKEN_ISSUE_FAILED` (502): a status
  * beyond 2xx, no `token`, or `Network error: …`. `message` is for the buyer and names no host and no
  * word of the backend's; `cause` is for you: the origin, Node's `code`, the `status` and `body`. A
@@ -162,7 +207,7 @@ export type RemoteTokenIssuerConfig = {
  */
 export function createRemoteTokenIssuer(
   config: RemoteTokenIssuerConfig,
-): (params: IssueTokenParams) => Promise<TokenIssuanceResult>;
+): (params: IssueTokenParams, options?: { signal?: AbortSignal }) => Promise<TokenIssuanceResult>;
 
 /** The claims of an access token; others may be added and are kept. */
 export type TokenClaims = {

@@ -7,6 +7,7 @@
  *
  * @import * as Types from "./index.js"
  * @import { Auth, Given, Issuer } from "./binding"
+ * @import { Route } from "./lib/route.js"
  */
 
 const binding = require("./lib/load.js");
@@ -23,12 +24,21 @@ const {
   setKey0ErrorClass,
   unwrap,
 } = require("./lib/errors.js");
+const { send } = require("./lib/fetch.js");
+const { routeTo } = require("./lib/route.js");
+const { listen, signalOf } = require("./lib/signal.js");
 
 /**
  * The native strategy behind a provider made here, where it can stand for the provider.
  * @type {WeakMap<Function, () => Auth | undefined>}
  */
 const strategies = new WeakMap();
+
+/**
+ * The routes of strategies that make requests.
+ * @type {WeakMap<Function, Route>}
+ */
+const routes = new WeakMap();
 
 /** Where an issuer keeps its native half: visible through proxies, unlike a private field. */
 const NATIVE = Symbol("native");
@@ -76,13 +86,14 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
 
 /** @type {typeof Types.oauthClientCredentialsAuth} */
 function oauthClientCredentialsAuth(config) {
-  const [tokenUrl, clientId, clientSecret, scopes, audience] = read(
+  const [tokenUrl, clientId, clientSecret, scopes, audience, fetch] = read(
     config,
     "tokenUrl",
     "clientId",
     "clientSecret",
     "scopes",
     "audience",
+    "fetch",
   );
   const strategy = unwrap(
     binding.clientCredentials(
@@ -93,16 +104,21 @@ function oauthClientCredentialsAuth(config) {
       audience,
     ),
   );
+  const route = routeOf(fetch, address("tokenUrl", tokenUrl));
   strategy.prepare(environment());
-  return provider(strategy, async () => {
+  const headers = async () => {
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
-    return { Authorization: await authorization(strategy, unverified) };
-  });
+    return { Authorization: await authorization(strategy, unverified, route) };
+  };
+  routes.set(headers, route);
+  // Requests that are not the native client's are made in the caller's async context.
+  strategies.set(headers, () => (route.sender() ? undefined : strategy));
+  return headers;
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
 function createRemoteTokenIssuer(config) {
-  const [url, timeoutMs, idempotencyKey, auth, secret, headerName] = read(
+  const [url, timeoutMs, idempotencyKey, auth, secret, headerName, fetch] = read(
     config,
     "url",
     "timeoutMs",
@@ -110,6 +126,7 @@ function createRemoteTokenIssuer(config) {
     "auth",
     "secret",
     "headerName",
+    "fetch",
   );
   const issuer = unwrap(
     binding.remoteTokenIssuer(
@@ -121,35 +138,66 @@ function createRemoteTokenIssuer(config) {
       headerName,
     ),
   );
+  const route = routeOf(fetch, address("url", url));
   issuer.prepare(environment());
   seekSdkClass();
-  return async (params) => {
+  return async (params, options) => {
+    const signal = options === undefined ? undefined : signalOf(options);
+    if (signal?.aborted) throw signal.reason;
     /** What the caller's code threw: only its name and message cross into Rust. @type {unknown} */
     let thrown;
     // It was found to be a function at creation.
     const ask = /** @type {Types.AuthHeaderProvider} */ (auth);
-    const strategy = issuer.asks ? native(ask) : null;
-    const given = strategy === undefined ? new binding.Given() : null;
-    if (given) {
-      // The executor runs at once, in the caller's context; what it throws is a rejection.
-      new Promise((resolve) => resolve(ask()))
-        .then((headers) => give(given, headers))
-        .catch((error) => {
-          thrown = error;
-          given.rejected(...nameAndMessage(error));
-        });
-    }
+    /** @type {Promise<unknown> | undefined} */
+    let asked;
+    /** @type {{ text?: string } | undefined} */
     let body;
-    try {
-      body = JSON.stringify(params);
-    } catch (error) {
-      return failed(binding.unsendable(), error);
+    // Once more for each of its two servers whose TLS is not spoken natively.
+    for (let elapsedMs = 0, again = 2; ; again -= 1) {
+      const sender = route.sender();
+      const strategy = issuer.asks ? native(ask) : null;
+      const given = strategy === undefined ? new binding.Given() : null;
+      if (given) {
+        // The executor runs at once, in the caller's context; what it throws is a rejection.
+        asked ??= new Promise((resolve) => resolve(ask()));
+        asked
+          .then((headers) => give(given, headers))
+          .catch((error) => {
+            thrown = error;
+            given.rejected(...nameAndMessage(error));
+          });
+      }
+      try {
+        body ??= { text: JSON.stringify(params) };
+      } catch (error) {
+        return failed(binding.unsendable(), error);
+      }
+      const call = sender || signal ? new binding.Call(sender !== undefined, elapsedMs) : undefined;
+      const variables = environment();
+      const leave = call && signal && listen(signal, call);
+      const issuing = issuer.issue(strategy ?? null, given, body.text, Date.now(), variables, call);
+      if (call && sender) {
+        send(call, sender, route.url, variables, (error) => {
+          thrown = error;
+        });
+      }
+      const outcome = await issuing;
+      const isStopped = leave?.();
+      if (!isRecord(outcome)) return JSON.parse(outcome);
+      const dialect = outcome.cause?.dialect;
+      if (dialect !== undefined && again > 0) {
+        // A token's failure keeps its own code.
+        const failing = outcome.code === "TOKEN_ISSUE_FAILED" ? route : routes.get(ask);
+        if (failing?.takesOver(outcome)) {
+          elapsedMs = dialect;
+          continue;
+        }
+      }
+      if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
+      if (isStopped) throw signal?.reason;
+      await known(thrown);
+      throw thrown;
     }
-    const outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
-    if (!isRecord(outcome)) return JSON.parse(outcome);
-    if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
-    await known(thrown);
-    throw thrown;
   };
 }
 
@@ -239,13 +287,30 @@ function native(auth) {
 /**
  * @param {Auth} strategy
  * @param {string} [rejectUnauthorized] what it may depend on
+ * @param {Route} [route] of its requests, where it makes any
  */
-async function authorization(strategy, rejectUnauthorized) {
+async function authorization(strategy, rejectUnauthorized, route) {
   const now = Date.now();
   const ready = strategy.peek(now, rejectUnauthorized);
   if (ready !== null) return ready;
-  const loaded = await strategy.load(now, environment());
-  return isRecord(loaded) ? failed(loaded) : loaded;
+  const variables = environment();
+  for (let elapsedMs = 0, again = 1; ; again -= 1) {
+    const sender = route?.sender();
+    const call = sender && new binding.Call(true, elapsedMs);
+    const loading = strategy.load(now, variables, call);
+    if (call && route) {
+      send(call, sender, route.url, variables, (error) => {
+        route.thrown = error;
+      });
+    }
+    const loaded = await loading;
+    if (!isRecord(loaded)) return loaded;
+    const dialect = loaded.cause?.dialect;
+    if (dialect === undefined || again === 0 || !route?.takesOver(loaded)) {
+      return failed(loaded, route?.thrown);
+    }
+    elapsedMs = dialect;
+  }
 }
 
 /**
@@ -288,6 +353,16 @@ function read(config, ...names) {
 /** @param {unknown} value */
 function copied(value) {
   return Array.isArray(value) ? [...value] : value;
+}
+
+/**
+ * Who sends the requests to `url`.
+ * @param {unknown} fetch
+ * @param {unknown} url
+ */
+function routeOf(fetch, url) {
+  unwrap(binding.checkFetch(fetch));
+  return routeTo(fetch, url);
 }
 
 /** The text of a `URL` of any realm. @param {string} field @param {any} url */

@@ -11,7 +11,7 @@
  * @param {CauseRecord} record
  * @param {unknown} reason
  */
-function toCause({ message, isCallers, ...facts }, reason) {
+function toCause({ message, isCallers, dialect, ...facts }, reason) {
   return Object.assign(isCallers ? likeness(reason) : worded(message), facts);
 }
 

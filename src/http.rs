@@ -9,6 +9,7 @@ pub mod client;
 mod coding;
 mod connect;
 mod connection;
+pub mod courier;
 pub mod fault;
 mod head;
 pub mod headers;
@@ -179,7 +180,7 @@ impl Endpoint {
     pub fn headers(&self, content_type: &'static str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*"));
+        headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPTED));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         // Base64 is a header value.
         if let Some(Ok(value)) = self.authorization().map(|v| headers::value(v.expose())) {
@@ -215,6 +216,7 @@ pub fn origin(url: &Url) -> String {
     }
 }
 
+const ACCEPTED: &str = "application/json, */*";
 /// Gateways refuse requests without one.
 const USER_AGENT: &str = concat!("key0-native/", env!("CARGO_PKG_VERSION"));
 

@@ -6,6 +6,7 @@
 
 mod access_token_issuer;
 mod auth;
+mod call;
 mod config;
 #[cfg(feature = "fault-injection")]
 mod fault_injection;

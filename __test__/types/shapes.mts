@@ -5,6 +5,7 @@ import {
   type AccessTokenPayload,
   type AuthHeaderProvider,
   createRemoteTokenIssuer,
+  type FetchFunction,
   type IssueTokenParams,
   type Key0Error,
   type Key0ErrorCode,
@@ -65,6 +66,7 @@ holds<
       timeoutMs?: number;
       auth?: AuthHeaderProvider;
       idempotencyKey?: boolean;
+      fetch?: FetchFunction | false;
       secret?: string;
       headerName?: string;
     }
@@ -110,6 +112,7 @@ holds<
       clientSecret: string;
       scopes?: string[];
       audience?: string;
+      fetch?: FetchFunction | false;
     }
   >
 >();
@@ -191,7 +194,12 @@ holds<
 holds<
   Equal<
     typeof createRemoteTokenIssuer,
-    (config: RemoteTokenIssuerConfig) => (params: IssueTokenParams) => Promise<TokenIssuanceResult>
+    (
+      config: RemoteTokenIssuerConfig,
+    ) => (
+      params: IssueTokenParams,
+      options?: { signal?: AbortSignal },
+    ) => Promise<TokenIssuanceResult>
   >
 >();
 holds<

@@ -31,7 +31,7 @@ describe("index.d.ts", () => {
     const examples = [...declarations.matchAll(/ \* ```ts\n(.*?) \* ```\n/gs)].map(([, lines]) =>
       lines.replaceAll(/^ \* ?/gm, ""),
     );
-    assert.equal(examples.length, 9);
+    assert.equal(examples.length, 10);
     const folder = mkdtempSync(join(here, "examples-"));
     t.after(() => rmSync(folder, { recursive: true }));
     examples.forEach((text, i) => {

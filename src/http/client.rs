@@ -9,6 +9,7 @@ use super::{
     Exchange, Fault, Reply, Request, Sent, Step, Target,
     body::OneFrame,
     connection::{Connection, OpenFailed},
+    courier::Courier,
     keep_alive,
     pool::{Pool, Turn, Waiting},
     reply,
@@ -20,7 +21,11 @@ use crate::fault_injection;
 /// Connections to all origins, made for one TLS environment, so that none that was made without
 /// verification serves a call that asks for it. Clones share them.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client {
+    shared: Arc<Shared>,
+    /// Who sends its requests, where this client does not.
+    courier: Option<Courier>,
+}
 
 struct Shared {
     environment: TlsEnvironment,
@@ -34,24 +39,31 @@ impl Client {
     #[must_use]
     pub fn new(environment: TlsEnvironment, resolver: Resolver) -> Self {
         let (tls, pool) = (SharedConfig::default(), Pool::default());
-        Self(Arc::new(Shared { environment, tls, resolver, pool }))
+        let shared = Arc::new(Shared { environment, tls, resolver, pool });
+        Self { shared, courier: None }
     }
 
     /// The environment that its connections are made for.
     #[must_use]
     pub fn environment(&self) -> &TlsEnvironment {
-        &self.0.environment
+        &self.shared.environment
+    }
+
+    /// The same, but that `courier` has its requests sent.
+    #[must_use]
+    pub fn through(&self, courier: Courier) -> Self {
+        Self { courier: Some(courier), ..self.clone() }
     }
 
     /// Begins to read the certificates that TLS trusts, which takes tens of milliseconds.
     pub fn prepare_tls(&self) {
-        self.0.tls.begin(&self.0.environment);
+        self.shared.tls.begin(&self.shared.environment);
     }
 
     /// What there is to warn of, each once.
     #[must_use]
     pub fn take_warnings(&self) -> Vec<String> {
-        self.0.tls.take_warnings()
+        self.shared.tls.take_warnings()
     }
 
     /// Drives `exchange` to its end.
@@ -68,6 +80,9 @@ impl Client {
 
     /// Writes `request` once and reads its answer, bounded.
     async fn send(&self, request: Request, sent: &Sent) -> Result<Reply, Fault> {
+        if let Some(courier) = &self.courier {
+            return courier.send(request, sent).await;
+        }
         let target = request.target.clone();
         let origin = target.origin();
         let mut request = to_hyper(request, sent.clone());
@@ -83,7 +98,7 @@ impl Client {
                     let (reply, whole) = reply::read(response, origin).await;
                     if let Some(limit) = limit.filter(|_| whole) {
                         let made = connection.made();
-                        self.0.pool.put(origin, connection, made, limit);
+                        self.shared.pool.put(origin, connection, made, limit);
                     }
                     return Ok(reply);
                 }
@@ -102,7 +117,7 @@ impl Client {
 
     /// A connection for one request, and whether it is a new one.
     async fn connection(&self, target: &Arc<Target>) -> Result<(Connection, bool), OpenFailed> {
-        let pool = &self.0.pool;
+        let pool = &self.shared.pool;
         while let Some(connection) = pool.take(target.origin()) {
             if settled(&connection).await {
                 return Ok((connection, false));
@@ -152,7 +167,7 @@ impl Client {
     }
 
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
-        let Shared { environment, tls, resolver, .. } = &*self.0;
+        let Shared { environment, tls, resolver, .. } = &*self.shared;
         let tls = if target.is_https() {
             Some(tls.get(environment).await.map_err(OpenFailed::Roots)?)
         } else {

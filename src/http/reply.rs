@@ -98,7 +98,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
             }
         }
         if body.len() > limit {
-            broken = Some(Fault::unreadable(&Unreadable::TooLong, origin));
+            broken = Some(too_long(origin));
             body.truncate(limit);
             break false;
         }
@@ -171,17 +171,22 @@ async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
 }
 
 /// The most that is read of an answer with this status, in bytes.
-fn limit(status: u16) -> usize {
+pub(super) fn limit(status: u16) -> usize {
     if (200..300).contains(&status) { 1024 * 1024 } else { 64 * 1024 }
 }
 
+/// That an answer is longer than its limit.
+pub(super) fn too_long(origin: &str) -> Fault {
+    Fault::unreadable(&Unreadable::TooLong, origin)
+}
+
 /// The redirects that are followed.
-fn redirects(status: u16) -> bool {
+pub(super) fn redirects(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// `body` as `Response.text()` gives it: Node's drops two byte order marks.
-fn text(body: &[u8]) -> String {
+pub(super) fn text(body: &[u8]) -> String {
     let without = |body| <[u8]>::strip_prefix(body, b"\xef\xbb\xbf").unwrap_or(body);
     String::from_utf8_lossy(without(without(body))).into_owned()
 }

@@ -9,6 +9,7 @@ use rustls::{
 
 pub(super) use shared_config::SharedConfig;
 use trust::Trust;
+pub(super) use verdict::{is_of_dialect, of_node};
 pub use verdict::{node_code, reason};
 use verifier::Verifier;
 

@@ -13,6 +13,7 @@ use napi_derive::napi;
 
 use super::{
     access_token_issuer::AccessTokenIssuerHandle,
+    call::{self, CallHandle},
     config,
     outcome::{Outcome, lost, outcome},
     runtime,
@@ -66,14 +67,22 @@ impl AuthHandle {
         env: &'env Env,
         now_ms: f64,
         environment: Vec<Option<String>>,
+        part: Option<&mut CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
         let now = config::now(now_ms);
+        let now = part.as_ref().map_or(now, |part| part.begun(now));
+        let courier = part.and_then(CallHandle::courier);
         let start = |io: &Io| {
-            let headers = self.auth.headers(now, io);
-            async {
+            let io = Io { http: call::through(&io.http, courier), ..io.clone() };
+            let headers = self.auth.headers(now, &io);
+            async move {
                 let lines = headers.await;
                 let first = |lines: Vec<HeaderLine>| lines.first().map(header_value);
-                outcome(|| lines.map(|lines| first(lines).unwrap_or_default()))
+                let mut outcome = outcome(|| lines.map(|lines| first(lines).unwrap_or_default()));
+                if let Either::B(record) = &mut outcome {
+                    record.elapsed_since(now);
+                }
+                outcome
             }
         };
         let refused = |error: &io::Error| Either::B(self.auth.refused(error).into());

@@ -1,4 +1,5 @@
 //! The handle of a remote issuer.
+#![expect(clippy::too_many_arguments, reason = "an object of them costs more")]
 
 use std::io;
 
@@ -7,9 +8,11 @@ use napi::{
     bindgen_prelude::{Either, Object, Unknown},
 };
 use napi_derive::napi;
+use tokio::select;
 
 use super::{
     auth::AuthHandle,
+    call::{self, CallHandle},
     config,
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
@@ -86,7 +89,12 @@ impl RemoteIssuerHandle {
         body: Option<String>,
         now_ms: f64,
         environment: Vec<Option<String>>,
+        part: Option<&mut CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+        let mut part = part;
+        let courier = part.as_mut().and_then(|part| part.courier());
+        let now = config::now(now_ms);
+        let now = part.as_ref().map_or(now, |part| part.begun(now));
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
         let call = Call {
             body,
@@ -94,13 +102,26 @@ impl RemoteIssuerHandle {
                 (Some(given), _) => CallAuth::Given(given.wait()),
                 (None, auth) => CallAuth::Strategy(auth.cloned().unwrap_or(Auth::None)),
             },
-            now: config::now(now_ms),
+            now,
+            courier,
         };
+        let stopped = part.map(CallHandle::stopped);
         let start = |io: &Io| {
             let issued = self.issuer.issue(call, io);
-            async {
-                let result = issued.await;
-                outcome(|| result)
+            async move {
+                let result = match stopped {
+                    None => issued.await,
+                    Some(stopped) => select! {
+                        biased;
+                        result = issued => result,
+                        () = stopped => return Either::B(call::stopped()),
+                    },
+                };
+                let mut outcome = outcome(|| result);
+                if let Either::B(record) = &mut outcome {
+                    record.elapsed_since(now);
+                }
+                outcome
             }
         };
         let lost = || Either::B(internal_error().into());

@@ -1,0 +1,230 @@
+//! A call that JavaScript has a part in: it sends the requests, or may stop the call.
+
+use std::{
+    future::pending,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use napi::{
+    Env, ValueType,
+    bindgen_prelude::{Either, Null, Object, Uint8Array, Unknown},
+};
+use napi_derive::napi;
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
+
+use super::{config, outcome::ErrorRecord, runtime};
+use crate::{
+    http::{
+        Client,
+        courier::{Courier, Errand, Errands, Thwarted, courier},
+    },
+    lock::lock,
+    now::Now,
+};
+
+/// What JavaScript does in a call.
+#[napi(js_name = "Call")]
+pub struct CallHandle {
+    courier: Option<Courier>,
+    errands: Option<Arc<AsyncMutex<Errands>>>,
+    /// The request that waits for its answer.
+    errand: Arc<Mutex<Option<Errand>>>,
+    stop: Option<oneshot::Sender<()>>,
+    stopped: Option<oneshot::Receiver<()>>,
+    elapsed: Duration,
+}
+
+/// A request for JavaScript to send.
+#[napi(object, object_from_js = false)]
+pub struct RequestRecord {
+    /// `POST` or `GET`.
+    pub method: String,
+    /// Where to, without credentials.
+    pub url: String,
+    /// Names and values in turn.
+    pub headers: Vec<String>,
+    /// Empty for none.
+    pub body: String,
+}
+
+/// The head of an answer.
+#[napi(object, object_to_js = false)]
+pub struct HeadRecord {
+    /// The status code.
+    pub status: u16,
+    /// The value of `Location`, if any.
+    pub location: Option<String>,
+    /// The value of `Content-Type`, empty for none.
+    pub content_type: String,
+}
+
+/// What a `fetch` rejected with.
+#[napi(object, object_to_js = false)]
+pub struct ThwartedRecord {
+    /// Whether the function is the caller's.
+    pub is_callers: bool,
+    /// The error's `name`.
+    pub name: String,
+    /// The error's `message`.
+    pub message: String,
+    /// The message of its cause.
+    pub detail: String,
+    /// Of it or its cause.
+    pub code: Option<String>,
+    /// As Node's errors have it.
+    pub syscall: Option<String>,
+    /// As Node's errors have it.
+    pub hostname: Option<String>,
+    /// As Node's errors have it.
+    pub address: Option<String>,
+    /// As Node's errors have it.
+    pub port: Option<u16>,
+    /// Whether a head had come.
+    pub has_answer: bool,
+}
+
+#[napi]
+impl CallHandle {
+    /// `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over.
+    #[napi(constructor)]
+    pub fn new(sends: bool, elapsed_ms: f64) -> Self {
+        let (courier, errands) = sends.then(courier).unzip();
+        let (stop, stopped) = oneshot::channel();
+        let errands = errands.map(|errands| Arc::new(AsyncMutex::new(errands)));
+        let elapsed = Duration::try_from_secs_f64(elapsed_ms / 1000.0).unwrap_or_default();
+        let (stop, stopped) = (Some(stop), Some(stopped));
+        Self { courier, errands, errand: Arc::default(), stop, stopped, elapsed }
+    }
+
+    /// The next request, waited for; `null` once the call is over.
+    #[napi(ts_return_type = "Promise<RequestRecord | null> | null")]
+    pub fn next<'env>(
+        &self,
+        env: &'env Env,
+        environment: Vec<Option<String>>,
+    ) -> napi::Result<Either<Object<'env>, Either<RequestRecord, Null>>> {
+        let Some(errands) = self.errands.clone() else { return Ok(Either::B(Either::B(Null))) };
+        let slot = self.errand.clone();
+        let start = |_: &_| async move {
+            let Some(errand) = errands.lock().await.recv().await else { return Either::B(Null) };
+            let record = RequestRecord {
+                method: errand.method().to_owned(),
+                url: errand.url().to_owned(),
+                headers: errand.headers(),
+                body: String::from_utf8_lossy(errand.body()).into_owned(),
+            };
+            *lock(&slot) = Some(errand);
+            Either::A(record)
+        };
+        let refused = |_: &io::Error| Either::B(Null);
+        runtime::spawn(
+            env,
+            config::tls_environment(environment),
+            start,
+            || Either::B(Null),
+            refused,
+        )
+    }
+
+    /// The answer to the last request, as far as it came.
+    #[napi]
+    pub fn answered(&self, head: HeadRecord, body: Uint8Array, broken: Option<ThwartedRecord>) {
+        let HeadRecord { status, location, content_type } = head;
+        if let Some(errand) = lock(&self.errand).take() {
+            let broken = broken.map(Thwarted::from);
+            errand.answered(status, location, content_type, body.to_vec(), broken);
+        }
+    }
+
+    /// Why there is no answer to the last request.
+    #[napi]
+    pub fn thwarted(&self, thwarted: ThwartedRecord) {
+        if let Some(errand) = lock(&self.errand).take() {
+            errand.thwarted(thwarted.into());
+        }
+    }
+
+    /// Ends the call.
+    #[napi]
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
+impl CallHandle {
+    /// Who sends the call's requests, where JavaScript does. Dropped with the call, it ends `next`.
+    pub(super) fn courier(&mut self) -> Option<Courier> {
+        self.courier.take()
+    }
+
+    /// Settles when the call is to end.
+    pub(super) fn stopped(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let stopped = self.stopped.take();
+        async move {
+            let is_stopped = match stopped {
+                Some(stopped) => stopped.await.is_ok(),
+                None => false,
+            };
+            // Its sender dropped, nobody can stop the call any more.
+            if !is_stopped {
+                pending::<()>().await;
+            }
+        }
+    }
+
+    /// The moment at which the call began.
+    pub(super) fn begun(&self, now: Now) -> Now {
+        Now { mono: now.mono.checked_sub(self.elapsed).unwrap_or(now.mono), ..now }
+    }
+}
+
+/// `http`, through whom the call's requests go where JavaScript sends them.
+pub(super) fn through(http: &Client, courier: Option<Courier>) -> Client {
+    courier.map_or_else(|| http.clone(), |courier| http.through(courier))
+}
+
+/// The record of a call that was stopped: the shell knows why.
+pub(super) fn stopped() -> ErrorRecord {
+    ErrorRecord { error: "CallersOwn", ..ErrorRecord::default() }
+}
+
+impl From<ThwartedRecord> for Thwarted {
+    fn from(record: ThwartedRecord) -> Self {
+        let ThwartedRecord { is_callers, name, message, detail, code, .. } = record;
+        let ThwartedRecord { syscall, hostname, address, port, has_answer, .. } = record;
+        Self {
+            is_callers,
+            name,
+            message,
+            detail,
+            code,
+            syscall,
+            hostname,
+            address,
+            port,
+            has_answer,
+        }
+    }
+}
+
+/// What a caller gave for `fetch`: a function, `false` or nothing.
+#[napi]
+pub fn check_fetch(fetch: Unknown<'_>) -> Option<ErrorRecord> {
+    if matches!(config::kind(fetch), ValueType::Undefined | ValueType::Null)
+        || config::is_false(fetch)
+    {
+        return None;
+    }
+    config::function("fetch", fetch).err().map(ErrorRecord::from)
+}
+
+/// How many bytes to read of the body of an answer with this head, and one more.
+#[napi]
+pub fn most_to_read(head: HeadRecord) -> u32 {
+    let limit = Errand::limit(head.status, head.location.as_deref());
+    u32::try_from(limit).unwrap_or(u32::MAX)
+}
