@@ -10,6 +10,8 @@ export declare class Auth {
   static none(): Auth
   /** Begins to read the certificates that its calls will trust, where they need any. */
   prepare(environment: Array<string | undefined | null>): void
+  /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
+  setTls(tls: object, nowMs: number): Outcome<undefined>
   /**
    * The header's value, where it is ready, for a call whose environment has this
    * `NODE_TLS_REJECT_UNAUTHORIZED`.
@@ -24,8 +26,10 @@ export type AuthHandle = Auth
 export declare class Call {
   /** `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over. */
   constructor(sends: boolean, elapsedMs: number)
-  /** The next request, waited for; `null` once the call is over. */
-  next(environment: Array<string | undefined | null>): Promise<RequestRecord | null> | null
+  /** Waits for the next request: an empty text tells that the call is over. */
+  next(environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord | string
+  /** The request that `next` told of. */
+  request(): RequestRecord | null
   /** The answer to the last request, as far as it came. */
   answered(head: HeadRecord, body: Uint8Array, broken?: ThwartedRecord | undefined | null): void
   /** Why there is no answer to the last request. */
@@ -80,6 +84,8 @@ export declare class RemoteIssuer {
   get asks(): boolean
   /** Begins to read the certificates that its calls will trust, where they need any. */
   prepare(environment: Array<string | undefined | null>): void
+  /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
+  setTls(tls: object, nowMs: number): Outcome<undefined>
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
   issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>, part?: Call | undefined | null): Promise<string | ErrorRecord> | ErrorRecord
 }
@@ -124,7 +130,7 @@ export interface CauseRecord {
 export declare function checkFetch(fetch: unknown): ErrorRecord | null
 
 /** `oauthClientCredentialsAuth` */
-export declare function clientCredentials(tokenUrl: unknown, clientId: unknown, clientSecret: unknown, scopes: unknown, audience: unknown): Outcome<Auth>
+export declare function clientCredentials(config: object, nowMs: number): Outcome<Auth>
 
 /** An error for the shell to throw. */
 export interface ErrorRecord {
@@ -159,7 +165,7 @@ export interface HeadRecord {
 export declare function mostToRead(head: HeadRecord): number
 
 /** `createRemoteTokenIssuer` */
-export declare function remoteTokenIssuer(url: unknown, timeoutMs: unknown, idempotencyKey: unknown, auth: unknown, secret: unknown, headerName: unknown): Outcome<RemoteIssuer>
+export declare function remoteTokenIssuer(config: object, nowMs: number): Outcome<RemoteIssuer>
 
 /** A request for JavaScript to send. */
 export interface RequestRecord {

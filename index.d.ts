@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 
-/** Gives the headers to put on one outbound request; may be none. */
+/** Gives the headers to put on one outbound request; there may be none. */
 export type AuthHeaderProvider = () => Promise<Record<string, string>>;
 
 /**
@@ -22,13 +22,13 @@ export function noAuth(): AuthHeaderProvider;
 
 /**
  * A constant header, for services that share an API key. The provider gives name and value as
- * they are; blanks and line breaks at the value's ends are dropped when it is sent, as `fetch`
+ * they are; spaces and line breaks at the value's ends are dropped when it is sent, as `fetch`
  * does.
  *
  * @param headerName an HTTP token (RFC 9110 §5.6.2), e.g. `"X-Internal-Auth"`
- * @param secret characters up to U+00FF, no NUL, no line break inside; may be empty
+ * @param secret characters up to U+00FF, no NUL, no line break inside; may be empty, with a warning
  * @returns a provider of `{ [headerName]: secret }`, a fresh object at each call
- * @throws TypeError that names the argument, never the secret, where one is unusable or no string
+ * @throws TypeError that names the argument, never the secret, where one is not a usable string
  * @example
  * ```ts
  * import { sharedSecretAuth } from "@key0ai/native";
@@ -39,7 +39,7 @@ export function noAuth(): AuthHeaderProvider;
 export function sharedSecretAuth(headerName: string, secret: string): AuthHeaderProvider;
 
 /**
- * A short-lived JWT, signed anew for each request (RFC 6750 §2.1). Its claims are
+ * A short-lived JWT, signed again for each request (RFC 6750 §2.1). Its claims are
  * `sub: "key0-service"`, `jti` (a random UUID), `resourceId: audience`, `planId: "system"`,
  * `txHash: "system-auth"`, `iat` and `exp = iat + ttlSeconds`.
  *
@@ -90,18 +90,69 @@ export type FetchFunction = (
   },
 ) => Promise<{ readonly status: number; readonly ok: boolean; text(): Promise<string> }>;
 
+/**
+ * The CAs that calls trust, and the certificate that shows who calls (RFC 8705). Connections are
+ * shared by calls with the same `tls` alone, and over http it is not used.
+ *
+ * Each part is PEM, `\n` may be escaped. A part, or all of it, may be a function, which is called
+ * at creation and again before each call, in the caller's context: for files that are replaced
+ * while the process runs. Where it throws, or gives what cannot be used, what it gave before stays
+ * in use, and `process` emits a warning once.
+ *
+ * @throws TypeError at creation, which names the field: `tls.key is not the key of tls.cert`,
+ * `tls.cert has expired`, `tls.key is encrypted: tls.passphrase is missing`, …
+ */
+export type TlsOptions = {
+  /**
+   * Trusted in place of Mozilla's CAs, the system's, and those that `SSL_CERT_FILE`,
+   * `SSL_CERT_DIR` and `NODE_EXTRA_CA_CERTS` name, as in `node:tls`.
+   */
+  ca?: Pem | Pem[] | (() => Pem | Pem[]);
+  /** The client's certificate, and behind it those between it and its root. Needs `key`. */
+  cert?: Pem | (() => Pem);
+  /** RSA, EC or Ed25519, as PKCS#8, PKCS#1 or SEC1; encrypted as PKCS#8 with AES alone. */
+  key?: Pem | (() => Pem);
+  /** Of an encrypted `key`. */
+  passphrase?: string | (() => string);
+};
+
+/** PEM as text or bytes. */
+export type Pem = string | Uint8Array;
+
 /** What {@link oauthClientCredentialsAuth} takes; read once, at creation. */
 export type OAuthClientCredentialsConfig = {
   /** The token endpoint, http or https. Credentials in it become `Authorization: Basic …`. */
   tokenUrl: string | URL;
   /** Sent as `client_id`. */
   clientId: string;
-  /** Sent as `client_secret`, byte for byte. */
-  clientSecret: string;
-  /** Sent as `scope`, joined by blanks (RFC 6749 §3.3); none unless given. */
+  /** Sent as `scope`, joined by spaces (RFC 6749 §3.3). Default: none. */
   scopes?: string[];
-  /** Sent as `audience`, which Auth0 and others ask for; none unless given. */
+  /** Sent as `audience`, which Auth0 and others ask for. Default: none. */
   audience?: string;
+  /** Sent as `resource`, once for each (RFC 8707 §2); none unless given. */
+  resource?: string | string[];
+  /**
+   * Further fields of the form. A `TypeError` where one has an option of its own: `client_id`,
+   * `scope`, `grant_type`, ….
+   */
+  extraParams?: Record<string, string> | URLSearchParams;
+  /** Further headers of the request, in place of ours; not `Content-Type`. */
+  headers?: Record<string, string> | Headers;
+  /**
+   * The lifetime, in seconds, of a token whose `expires_in` is missing or none. Where it is given
+   * a numeric string is taken for `expires_in`, too. Default: none, such an answer is a failure.
+   */
+  defaultExpiresInSeconds?: number;
+  /**
+   * How long before its end a token is no longer used, in seconds; of a short lifetime never more
+   * than half. Default: 10, whatever the lifetime.
+   */
+  expiryBufferSeconds?: number;
+  /**
+   * `"Bearer"` makes an answer a failure whose `token_type` is another, in any case, or missing
+   * (RFC 6749 §7.1). Default: it is not looked at.
+   */
+  tokenType?: "Bearer";
   /**
    * Who sends the requests: a WHATWG `fetch` of yours, called in the caller's async context, or
    * `false`: never anything but the native client. By default the native client does, unless
@@ -110,14 +161,59 @@ export type OAuthClientCredentialsConfig = {
    * client does not speak. `KEY0_NATIVE_FETCH=0` turns that off, as `false` does.
    */
   fetch?: FetchFunction | false;
+  /** Private CAs and a client certificate, for the token endpoint alone. */
+  tls?: TlsOptions | (() => TlsOptions);
+} & (ClientSecret | ClientPrivateKey | ClientCertificate);
+
+/** A client that has a secret. */
+export type ClientSecret =
+  | {
+      /** In the form, `client_secret_post`; or in `Authorization` (RFC 6749 §2.3.1). */
+      clientAuthentication?: "client_secret_post" | "client_secret_basic";
+      /** Sent byte for byte. */
+      clientSecret: string;
+    }
+  | ({
+      /** Signs an assertion with the secret, by HS256, and sends that instead (RFC 7523 §2.2). */
+      clientAuthentication: "client_secret_jwt";
+      /** Signed with byte for byte. */
+      clientSecret: string;
+      algorithm?: "HS256";
+    } & ClientAssertion);
+
+/** A client that has a key pair, whose public half the server knows. */
+export type ClientPrivateKey = {
+  /** Signs an assertion with a private key (RFC 7523 §2.2). */
+  clientAuthentication: "private_key_jwt";
+  /** RSA of 2048 bits or more, EC on P-256, or Ed25519, as PEM: PKCS#8, PKCS#1 or SEC1. */
+  privateKey: string;
+  /** RFC 7518 §3, RFC 8037 §3.1. Default: as the key is, for RSA `"RS256"`. */
+  algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
+} & ClientAssertion;
+
+/** What an assertion may have: one is signed anew for each request, and good for a minute. */
+export type ClientAssertion = {
+  /** The key's id, in the assertion's header (RFC 7515 §4.1.4); none unless given. */
+  kid?: string;
+  /** Whom it is for, its `aud`. Default: `tokenUrl`. Auth0 wants its issuer. */
+  assertionAudience?: string;
+};
+
+/** A client that is known by the certificate of its connection. */
+export type ClientCertificate = {
+  /** Sends `client_id` alone (RFC 8705 §2); `tokenUrl` has to be https. */
+  clientAuthentication: "tls_client_auth";
+  /** With `cert` and `key`. */
+  tls: TlsOptions | (() => TlsOptions);
 };
 
 /**
- * An access token by the client credentials grant (RFC 6749 §4.4). It is kept in memory and
- * fetched anew 10 seconds before its end. Callers that arrive during a fetch share it; a failure
- * is not remembered. A fetch has 10 seconds, its answer's body included.
+ * An access token by the client credentials grant (RFC 6749 §4.4); `docs/providers.md` has a
+ * configuration for each of the usual servers. It is kept in memory and renewed 10 seconds before it
+ * expires. Callers that arrive during a fetch share it; a failure is not remembered. A fetch times
+ * out after 10 seconds, its answer's body included.
  *
- * @returns a provider of `{ Authorization: "Bearer <access_token>" }`. It rejects with
+ * @returns a provider of `{ Authorization: "Bearer <access_token>" }`. It rejects with a
  * {@link Key0Error} `INTERNAL_ERROR`, 500, `Failed to authenticate via OAuth: …`, which names a
  * status and a registered error code (`401 invalid_client`); the server's own words are in `cause`
  * @throws TypeError that names the field of `config`
@@ -148,7 +244,7 @@ export type IssueTokenParams = {
 
 /** What the buyer gets. */
 export type TokenIssuanceResult = {
-  /** As the backend answered it: any truthy JSON value passes, typed as what most answer. */
+  /** As the backend answered it. Any truthy JSON value passes; most backends answer a string. */
   readonly token: string;
   /** `"Bearer"` where the backend names none. */
   readonly tokenType?: string;
@@ -163,8 +259,8 @@ export type RemoteTokenIssuerConfig = {
   /** Headers for the request: a strategy of this package or a function of yours. */
   auth?: AuthHeaderProvider;
   /**
-   * `false` leaves `Idempotency-Key: <challengeId>` out, as does a `challengeId` that is no string
-   * or that no header can hold. Default: `true`.
+   * `false` leaves `Idempotency-Key: <challengeId>` out, as does a `challengeId` that is not a
+   * string or not a valid header value. Default: `true`.
    */
   idempotencyKey?: boolean;
   /**
@@ -175,6 +271,8 @@ export type RemoteTokenIssuerConfig = {
    * client does not speak. `KEY0_NATIVE_FETCH=0` turns that off, as `false` does.
    */
   fetch?: FetchFunction | false;
+  /** Private CAs and a client certificate, for the backend alone. */
+  tls?: TlsOptions | (() => TlsOptions);
   /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. */
   secret?: string;
   /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. Default: `"X-Internal-Auth"`. */
@@ -188,10 +286,10 @@ export type RemoteTokenIssuerConfig = {
  *
  * @returns the callback. Its second argument may have a `signal` that ends the call: it rejects
  * with the signal's reason then, and a token that others wait for is fetched all the same. It never
- * throws, and rejects with {@link Key0Error}
- * `TOKEN_ISSUE_TIMEOUT` (504) past `timeoutMs`, else with `TOKEN_ISSUE_FAILED` (502): a status
- * beyond 2xx, no `token`, or `Network error: …`. `message` is for the buyer and names no host and no
- * word of the backend's; `cause` is for you: the origin, Node's `code`, the `status` and `body`. A
+ * throws. It rejects with a {@link Key0Error} `TOKEN_ISSUE_TIMEOUT`
+ * (504) past `timeoutMs`, and with `TOKEN_ISSUE_FAILED` (502) for a non-2xx status, an answer
+ * without `token`, or `Network error: …`. `message` is for the buyer: it has no host and no word of
+ * the backend's. `cause` is for you: the origin, Node's `code`, the `status` and `body`. A
  * `Key0Error` of `auth`, by class or by `name`, passes unchanged
  * @throws TypeError or RangeError that names the field of `config`
  * @example
@@ -223,9 +321,12 @@ export type TokenResult = { token: string };
 
 /** What {@link AccessTokenIssuer} takes. Fields that the algorithm does not use may be anything. */
 export type AccessTokenIssuerConfig = {
-  /** HS256: 32 characters or more, as its UTF-8 bytes, never trimmed. */
+  /** HS256: 32 characters or more. Its UTF-8 bytes are the key; it is never trimmed. */
   secret?: string;
-  /** RS256: an RSA key of 2048 bits or more as PEM, PKCS#8 or PKCS#1; `\n` may be escaped. */
+  /**
+   * RS256: an RSA key of 2048 bits or more as PEM, PKCS#8 or PKCS#1; `\n` may be escaped. A
+   * `KeyObject` gives it by `export({ type: "pkcs8", format: "pem" })`.
+   */
   privateKey?: string;
   /** RFC 7518 §3.2, §3.3. Default: `"HS256"`. */
   algorithm?: "HS256" | "RS256";
@@ -260,7 +361,7 @@ export class AccessTokenIssuer {
   sign<Claims extends TokenClaims>(claims: Claims, ttlSeconds: number): Promise<TokenResult>;
 
   /**
-   * Verifies an HS256 token; an RS256 issuer rejects, for it holds no public key.
+   * Verifies an HS256 token. An RS256 issuer rejects, since it holds no public key.
    *
    * @returns the claims, or a rejection with an Error whose `code` is `ERR_JWT_EXPIRED` or
    * `ERR_JWT_CLAIM_VALIDATION_FAILED` (both with `claim`), `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`,
@@ -270,11 +371,11 @@ export class AccessTokenIssuer {
   verify(token: string): Promise<TokenClaims & { iat: number; exp: number }>;
 
   /**
-   * Verifies with the own secret, then with each of the others, in order: for rotation.
+   * Verifies with the issuer's own secret, then with each of the others, in order: for rotation.
    *
-   * @param fallbackSecrets empty ones, and what is no string, are skipped
-   * @returns the claims, or a rejection with the `code` (and as `cause` the failure) that came
-   * nearest: expired, before any signature that does not fit
+   * @param fallbackSecrets empty strings and non-strings are skipped
+   * @returns the claims, or a rejection whose `code` and `cause` are those of the failure that came
+   * nearest: an expired token rather than a signature that does not fit
    */
   verifyWithFallback(
     token: string,
@@ -297,21 +398,26 @@ export type AccessTokenPayload = {
   [claim: string]: unknown;
 };
 
-/** {@link AccessTokenPayload} by the name that {@link validateKey0Token} has for it. */
+/** The same as {@link AccessTokenPayload}, by the name that the SDK's validator uses. */
 export type ValidatorAccessTokenPayload = AccessTokenPayload;
 
 /** What {@link validateKey0Token} takes. */
 export type ValidatorConfig = {
   /** HS256: the issuer's secret. */
   secret?: string;
-  /** RS256: the issuer's public key as PEM. */
+  /**
+   * RS256: the issuer's public key as PEM. A `KeyObject` gives it by
+   * `export({ type: "spki", format: "pem" })`.
+   */
   publicKey?: string;
   /** The only one that is accepted. Default: `"HS256"`. */
   algorithm?: "HS256" | "RS256";
 };
 
 /**
- * Verifies the token of a request, for backends. No leeway; a token without `exp` never ends.
+ * Verifies the token of a request, for backends. There is no leeway; a token without `exp` never
+ * expires. Where a token is refused by less than ten minutes, `cause.message` has its times and the
+ * clock's.
  *
  * @param authHeader the `Authorization` header: exactly `Bearer ` and a token (RFC 6750 §2.1)
  * @returns the claims, or a rejection with an Error whose `code` is `ERR_KEY0_AUTHORIZATION`
@@ -397,9 +503,9 @@ export class Key0Error extends Error {
   /**
    * For the seller, not for the buyer: the reason with the origin in `message`; `code`, `syscall`,
    * `hostname` or `address` and `port` as Node's errors have them (`"ECONNREFUSED"`, …), or jose's
-   * `code`; of an answer the HTTP `status` and, beyond 2xx, its `body` without the call's secrets;
-   * and `sent`, `false` only where certainly no byte of the request left. Where `auth` threw, the
-   * name, message, code, stack and causes of that error.
+   * `code`; of an answer the HTTP `status` and, unless that is 2xx, its `body` without the call's
+   * secrets; and `sent`, `false` only where certainly no byte of the request left. Where `auth`
+   * threw, the name, message, code, stack and causes of that error.
    */
   readonly cause?: Error & {
     code?: string;
@@ -412,7 +518,7 @@ export class Key0Error extends Error {
     sent?: boolean;
   };
 
-  /** What the buyer may read: neither the cause nor the stack. */
+  /** What the buyer may read: neither the cause nor the stack is in it. */
   toJSON(): {
     type: "Error";
     code: Key0ErrorCode;
@@ -422,13 +528,13 @@ export class Key0Error extends Error {
 }
 
 /**
- * Names the SDK's `Key0Error` where it cannot be found by itself: in a bundle, under another package
- * name, or where this runtime cannot load the SDK. Errors of this package, earlier ones included, are
- * instances of it from then on. Another class replaces the first. In a bundle that holds SDK and
- * addon the entry `@key0ai/native/key0` does the same.
+ * Names the SDK's `Key0Error` where it cannot be found by itself: in a bundle, under another
+ * package name, or where this runtime cannot load the SDK. From then on errors of this package,
+ * earlier ones included, are instances of it. Another class replaces the first. In a bundle that
+ * holds SDK and addon the entry `@key0ai/native/key0` does the same.
  *
- * @throws TypeError for what is no error class, for `Error`, and for this package's own class or
- * one derived from it; nothing is changed then
+ * @throws TypeError for whatever is not an error class, for `Error`, and for this package's own
+ * class or one derived from it; nothing is changed then
  * @example
  * ```ts
  * import { Key0Error } from "@key0ai/key0";

@@ -27,6 +27,7 @@ const {
 const { send } = require("./lib/fetch.js");
 const { routeTo } = require("./lib/route.js");
 const { listen, signalOf } = require("./lib/signal.js");
+const { tlsOption } = require("./lib/tls.js");
 
 /**
  * The native strategy behind a provider made here, where it can stand for the provider.
@@ -52,13 +53,13 @@ const natives = new WeakSet();
 
 /** @type {typeof Types.noAuth} */
 function noAuth() {
-  return provider(binding.Auth.none(), async () => ({}));
+  return provider(binding.Auth.none(), undefined, async () => ({}));
 }
 
 /** @type {typeof Types.sharedSecretAuth} */
 function sharedSecretAuth(headerName, secret) {
   const strategy = unwrap(binding.sharedSecret(headerName, secret));
-  return provider(strategy, async () => ({ [headerName]: secret }));
+  return provider(strategy, undefined, async () => ({ [headerName]: secret }));
 }
 
 /** @type {typeof Types.signedJwtAuth} */
@@ -86,59 +87,35 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
 
 /** @type {typeof Types.oauthClientCredentialsAuth} */
 function oauthClientCredentialsAuth(config) {
-  const [tokenUrl, clientId, clientSecret, scopes, audience, fetch] = read(
-    config,
-    "tokenUrl",
-    "clientId",
-    "clientSecret",
-    "scopes",
-    "audience",
-    "fetch",
-  );
-  const strategy = unwrap(
-    binding.clientCredentials(
-      address("tokenUrl", tokenUrl),
-      clientId,
-      clientSecret,
-      scopes,
-      audience,
-    ),
-  );
-  const route = routeOf(fetch, address("tokenUrl", tokenUrl));
+  const fields = read(config, ...CLIENT_CREDENTIALS);
+  fields.tokenUrl = address("tokenUrl", fields.tokenUrl);
+  for (const name of ["headers", "extraParams"]) {
+    const value = fields[name];
+    fields[name] = readable(name, () => (Array.isArray(value) ? value.flat() : pairs(value)));
+  }
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const strategy = unwrap(binding.clientCredentials(fields, Date.now()));
+  const route = routeOf({ ...fields, url: fields.tokenUrl });
   strategy.prepare(environment());
   const headers = async () => {
+    renew?.(strategy);
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
     return { Authorization: await authorization(strategy, unverified, route) };
   };
   routes.set(headers, route);
-  // Requests that are not the native client's are made in the caller's async context.
-  strategies.set(headers, () => (route.sender() ? undefined : strategy));
-  return headers;
+  return provider(strategy, renew, headers, route);
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
 function createRemoteTokenIssuer(config) {
-  const [url, timeoutMs, idempotencyKey, auth, secret, headerName, fetch] = read(
-    config,
-    "url",
-    "timeoutMs",
-    "idempotencyKey",
-    "auth",
-    "secret",
-    "headerName",
-    "fetch",
-  );
-  const issuer = unwrap(
-    binding.remoteTokenIssuer(
-      address("url", url),
-      timeoutMs,
-      idempotencyKey,
-      auth,
-      secret,
-      headerName,
-    ),
-  );
-  const route = routeOf(fetch, address("url", url));
+  const fields = read(config, ...REMOTE_TOKEN_ISSUER);
+  const { auth } = fields;
+  fields.url = address("url", fields.url);
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const issuer = unwrap(binding.remoteTokenIssuer(fields, Date.now()));
+  const route = routeOf(fields);
   issuer.prepare(environment());
   seekSdkClass();
   return async (params, options) => {
@@ -174,6 +151,7 @@ function createRemoteTokenIssuer(config) {
       }
       const call = sender || signal ? new binding.Call(sender !== undefined, elapsedMs) : undefined;
       const variables = environment();
+      renew?.(issuer);
       const leave = call && signal && listen(signal, call);
       const issuing = issuer.issue(strategy ?? null, given, body.text, Date.now(), variables, call);
       if (call && sender) {
@@ -205,8 +183,8 @@ class AccessTokenIssuer {
   /** @param {string | Types.AccessTokenIssuerConfig} config */
   constructor(config) {
     const isBare = typeof config === "string";
-    const [secret, privateKey, algorithm] = isBare
-      ? []
+    const { secret, privateKey, algorithm } = isBare
+      ? read()
       : read(config, "secret", "privateKey", "algorithm");
     const bare = isBare ? config : undefined;
     const value = unwrap(binding.accessTokenIssuer(bare, secret, privateKey, algorithm));
@@ -248,7 +226,7 @@ const { sign } = AccessTokenIssuer.prototype;
 
 /** @type {typeof Types.validateKey0Token} */
 async function validateKey0Token(authHeader, config) {
-  const [secret, publicKey, algorithm] = read(config, "secret", "publicKey", "algorithm");
+  const { secret, publicKey, algorithm } = read(config, "secret", "publicKey", "algorithm");
   const now = Date.now();
   const valid = binding.validateKey0Token(authHeader, secret, publicKey, algorithm, now);
   return isRecord(valid) ? failed(valid) : JSON.parse(valid);
@@ -256,7 +234,7 @@ async function validateKey0Token(authHeader, config) {
 
 /** @type {typeof Types.validateToken} */
 async function validateToken(authHeader, config) {
-  const [secret] = read(config, "secret");
+  const { secret } = read(config, "secret");
   const valid = binding.validateToken(authHeader, secret, Date.now());
   return isRecord(valid) ? refused(valid) : JSON.parse(valid);
 }
@@ -264,10 +242,17 @@ async function validateToken(authHeader, config) {
 /**
  * @template {Types.AuthHeaderProvider} T
  * @param {Auth} strategy
+ * @param {((strategy: Auth) => void) | undefined} renew what has to be looked at before each call
  * @param {T} headers
+ * @param {Route} [route] of its requests
  */
-function provider(strategy, headers) {
-  strategies.set(headers, () => strategy);
+function provider(strategy, renew, headers, route) {
+  strategies.set(headers, () => {
+    // Requests that are not the native client's are made in the caller's async context.
+    if (route?.sender()) return undefined;
+    renew?.(strategy);
+    return strategy;
+  });
   return headers;
 }
 
@@ -319,17 +304,26 @@ async function authorization(strategy, rejectUnauthorized, route) {
  * @param {any} headers
  */
 function give(given, headers) {
-  if (typeof headers !== "object" || headers === null) return given.other(headers);
-  const isMap = /^\[object (Map|Headers)\]$/.test(tag.call(headers));
+  const list = pairs(headers);
+  if (!Array.isArray(list)) return given.other(headers);
+  given.headers(list);
+}
+
+/**
+ * Names and values of an object, a `Headers`, a `Map` or `URLSearchParams`, in turn; what can have
+ * none as it is.
+ * @param {any} headers
+ */
+function pairs(headers) {
+  if (typeof headers !== "object" || headers === null) return headers;
+  const isMap = /^\[object (Map|Headers|URLSearchParams)\]$/.test(tag.call(headers));
   const isIterated = isMap && typeof headers[Symbol.iterator] === "function";
   /** @type {unknown[]} */
   const entries = isIterated ? [...headers] : Object.entries(headers);
-  given.headers(
-    entries.flatMap((entry) => {
-      const [name, value] = Array.isArray(entry) ? entry : [];
-      return [name, Array.isArray(value) ? joined(value) : value];
-    }),
-  );
+  return entries.flatMap((entry) => {
+    const [name, value] = Array.isArray(entry) ? entry : [];
+    return [name, Array.isArray(value) ? joined(value) : value];
+  });
 }
 
 /** An array as `fetch` makes it text; one that cannot be text stays. @param {unknown[]} value */
@@ -342,12 +336,15 @@ function joined(value) {
 }
 
 /**
- * Fields of a caller's object, each read once.
- * @param {any} config
+ * Fields of a caller's object, each read once; nothing else is in what holds them.
+ * @param {any} [config]
  * @param {string[]} names
+ * @returns {Record<string, any>}
  */
 function read(config, ...names) {
-  return names.map((name) => readable(name, () => copied(config?.[name])));
+  const fields = Object.create(null);
+  for (const name of names) fields[name] = readable(name, () => copied(config?.[name]));
+  return fields;
 }
 
 /** @param {unknown} value */
@@ -355,14 +352,10 @@ function copied(value) {
   return Array.isArray(value) ? [...value] : value;
 }
 
-/**
- * Who sends the requests to `url`.
- * @param {unknown} fetch
- * @param {unknown} url
- */
-function routeOf(fetch, url) {
+/** Who sends the requests to `url`. @param {Record<string, any>} fields */
+function routeOf({ fetch, tls, url }) {
   unwrap(binding.checkFetch(fetch));
-  return routeTo(fetch, url);
+  return routeTo(fetch, url, tls !== undefined);
 }
 
 /** The text of a `URL` of any realm. @param {string} field @param {any} url */
@@ -404,6 +397,38 @@ function variable(name) {
   const value = env[name];
   return typeof value === "string" && Object.hasOwn(env, name) ? value : undefined;
 }
+
+const CLIENT_CREDENTIALS = [
+  "tokenUrl",
+  "clientId",
+  "clientSecret",
+  "scopes",
+  "audience",
+  "resource",
+  "extraParams",
+  "headers",
+  "clientAuthentication",
+  "privateKey",
+  "algorithm",
+  "kid",
+  "assertionAudience",
+  "defaultExpiresInSeconds",
+  "expiryBufferSeconds",
+  "tokenType",
+  "tls",
+  "fetch",
+];
+
+const REMOTE_TOKEN_ISSUER = [
+  "url",
+  "timeoutMs",
+  "idempotencyKey",
+  "auth",
+  "secret",
+  "headerName",
+  "tls",
+  "fetch",
+];
 
 const { toString: tag } = Object.prototype;
 

@@ -22,12 +22,12 @@ const { mostToRead } = require("./load.js");
  * @param {(error: unknown) => void} threw Is told what `fetch` threw.
  */
 async function send(call, sender, url, environment, threw) {
-  let request = await call.next(environment);
-  while (request !== null) {
+  const next = async () => ((await call.next(environment)) === "" ? null : call.request());
+  for (let request = await next(); request !== null; ) {
     const controller = new AbortController();
     // Not awaited: the call may be over before, at its deadline.
     sendOne(call, sender, request, url, controller.signal, threw);
-    request = await call.next(environment);
+    request = await next();
     // What has its answer does not notice.
     controller.abort();
   }

@@ -18,7 +18,7 @@ const {
   realpathSync,
 } = require("node:fs");
 const { createRequire } = require("node:module");
-const { basename, dirname, join } = require("node:path");
+const { basename, dirname, join, resolve } = require("node:path");
 const { version } = require("../package.json");
 const { folderOf } = require("./resolve.js");
 
@@ -44,17 +44,15 @@ const MACHINES = { x64: 62, arm64: 183 };
 
 /** @returns {typeof import("../binding")} */
 function load() {
+  const { NAPI_RS_NATIVE_LIBRARY_PATH: named } = process.env;
+  if (named) return loadNamed(resolve(named));
   const platform = platformName();
   /** @type {any[]} */
   const attempts = [];
-  // napi-rs's own variable, for a build that lies elsewhere.
-  const named = () => process.env.NAPI_RS_NATIVE_LIBRARY_PATH || undefined;
-  for (const find of [named, () => builtHere(platform), () => installed(platform)]) {
+  for (const find of [builtHere, installed]) {
     try {
-      const file = find();
-      if (file === undefined) continue;
-      if (process.platform === "linux") checkElf(file);
-      return require(file);
+      const file = find(platform);
+      if (file !== undefined) return loadFile(file);
     } catch (error) {
       attempts.push(error);
     }
@@ -64,6 +62,27 @@ function load() {
     : undefined;
   if (copied) return copied;
   throw notLoaded(platform, attempts);
+}
+
+/**
+ * The one that napi-rs's own variable names, for a build that lies elsewhere, and no other: whoever
+ * set it would not notice.
+ * @param {string} file
+ */
+function loadNamed(file) {
+  try {
+    return loadFile(file);
+  } catch (cause) {
+    const problem = `NAPI_RS_NATIVE_LIBRARY_PATH names ${file}, which cannot be loaded`;
+    const error = new Error(`${problem}: ${firstLine(cause)}`, { cause });
+    throw Object.assign(error, { code: "ERR_KEY0_NO_BINARY" });
+  }
+}
+
+/** @param {string} file */
+function loadFile(file) {
+  if (process.platform === "linux") checkElf(file);
+  return require(file);
 }
 
 /**

@@ -41,11 +41,14 @@ const dialects = new Set();
  *
  * @param {unknown} option `fetch` as the caller gave it: a function, `false` or nothing.
  * @param {unknown} url
+ * @param {boolean} [hasTls] Whether the caller gave the option `tls`.
  */
-function routeTo(option, url) {
+function routeTo(option, url, hasTls = false) {
   const { origin, host } = partsOf(url);
   const isNative = option === false || (!option && process.env.KEY0_NATIVE_FETCH === "0");
-  const isProxied = !isNative && isThroughProxy(origin, host);
+  // The runtime's `fetch` would show no certificate and trust other CAs.
+  const isOnlyNative = isNative || hasTls || own === undefined;
+  const isProxied = !isOnlyNative && isThroughProxy(origin, host);
   /** @type {Sender | undefined} */
   const given = typeof option === "function" ? { fetch: option, isCallers: true } : undefined;
 
@@ -62,7 +65,7 @@ function routeTo(option, url) {
         return typeof fetch === "function" ? { fetch, isCallers: true } : undefined;
       }
       if (isUndicis && realm[DISPATCHER_1] !== seen) look();
-      if (isPlain && !isProxied && (dialects.size === 0 || !dialects.has(origin))) return undefined;
+      if (isPlain && !isProxied && (isOnlyNative || !dialects.has(origin))) return undefined;
       return { fetch, isCallers: false };
     },
 
@@ -73,7 +76,7 @@ function routeTo(option, url) {
      * @param {ErrorRecord} record
      */
     takesOver({ cause }) {
-      if (cause?.dialect === undefined || isNative || own === undefined) return false;
+      if (cause?.dialect === undefined || isOnlyNative) return false;
       if (!dialects.has(origin)) {
         dialects.add(origin);
         const why = cause.message.replace(/^connecting to /, "");

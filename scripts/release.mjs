@@ -13,7 +13,8 @@ import { npm } from "./npm.mjs";
 import { PLATFORMS, packageName } from "./platforms.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
-const { name, version, repository } = JSON.parse(readFileSync("package.json", "utf8"));
+const manifest = JSON.parse(readFileSync("package.json", "utf8"));
+const { name, version } = manifest;
 
 /** @param {string} packageName */
 const tarball = (packageName) => `${packageName.slice(1).replace("/", "-")}-${version}.tgz`;
@@ -26,8 +27,13 @@ if (!part) fail(`Usage: node scripts/release.mjs ${Object.keys(parts).join(" | "
 part();
 
 function check() {
-  if (!repository?.url) {
-    fail("package.json has no repository: npm's provenance names it, so set it before a release");
+  // Provenance names the repository; the pages' links and people lead to the others.
+  const { repository, homepage, bugs } = manifest;
+  const named = { "repository.url": repository?.url, homepage, "bugs.url": bugs?.url ?? bugs };
+  const missing = Object.entries(named).filter(([, value]) => typeof value !== "string");
+  if (missing.length > 0) {
+    const fields = missing.map(([field]) => field).join(", ");
+    fail(`package.json lacks ${fields}: its owner has to name them before a release`);
   }
   notes();
 }

@@ -25,6 +25,8 @@ const RUNTIMES = {
   // This one, with everything in its threads.
   workers: ["scripts/test-workers.mjs"],
 };
+/** The slowest takes 3 on a busy machine. */
+const LIMIT_MS = 10 * 60_000;
 const FOLDERS = ["contract", "integration", "faults", "examples"];
 const files = FOLDERS.flatMap((folder) =>
   readdirSync(`__test__/${folder}`)
@@ -37,12 +39,24 @@ const wanted = process.argv.slice(2);
 const queue = wanted.length > 0 ? wanted : Object.keys(RUNTIMES).filter((name) => name !== own);
 const failed = /** @type {string[]} */ ([]);
 
-/** What a program says. @param {string} file @param {string[]} args */
+/**
+ * What a program says, and its status; one that does not end is ended.
+ *
+ * @param {string} file
+ * @param {string[]} args
+ */
 async function said(file, args) {
   const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
   const parts = /** @type {Buffer[]} */ ([]);
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (part) => parts.push(part));
+  const limit = setTimeout(() => {
+    parts.push(Buffer.from(`\nended after ${LIMIT_MS / 60_000} minutes\n`));
+    child.kill("SIGKILL");
+    // What it has started may still hold them.
+    for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  }, LIMIT_MS);
   const [status] = await once(child, "close");
+  clearTimeout(limit);
   return { status, text: Buffer.concat(parts).toString() };
 }
 

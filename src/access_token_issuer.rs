@@ -591,7 +591,7 @@ mod tests {
             let expired = token(HS256, r#"{"exp":1}"#, "second");
             assert_eq!(
                 verify(&issuer(), &expired, &["first", "second", "third"]),
-                Err(failed(Rejection::Expired))
+                Err(failed(Rejection::Expired(None)))
             );
             let none = token(r#"{"alg":"none"}"#, "{}", "first");
             assert_eq!(

@@ -31,6 +31,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Position, Url};
 use zeroize::Zeroizing;
 
+use self::tls::OwnTls;
 pub use self::{body::Sent, client::Client, fault::Fault, reply::Reply, resolver::Resolver};
 use crate::{error::ArgumentError, redact::Redactor, secret::Secret};
 
@@ -68,6 +69,7 @@ pub struct Request {
 }
 
 /// Where requests go: the parts of it that every request needs, worked out once.
+#[derive(Clone)]
 pub struct Target {
     url: Url,
     origin: Arc<str>,
@@ -75,6 +77,10 @@ pub struct Target {
     host: HeaderValue,
     /// Path and query: the request target in origin form (RFC 9112 §3.2.1).
     path: Uri,
+    /// The caller's own CAs and certificate.
+    tls: Option<OwnTls>,
+    /// Which connections its requests may share: those of its origin, made with the same `tls`.
+    shared_by: Arc<str>,
 }
 
 impl Target {
@@ -96,8 +102,19 @@ impl Target {
         }
         let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]);
         let host = host.map_err(|_| "has a host that no header can hold")?;
-        let origin = origin(&url).into();
-        Ok(Self { url, origin, host, path })
+        let origin: Arc<str> = origin(&url).into();
+        let shared_by = origin.clone();
+        Ok(Self { url, origin, host, path, tls: None, shared_by })
+    }
+
+    /// The same, over TLS with these CAs and this certificate.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<OwnTls>) -> Self {
+        let shared_by = match &tls {
+            Some(tls) => format!("{} {}", self.origin, tls.id()).into(),
+            None => self.origin.clone(),
+        };
+        Self { tls, shared_by, ..self }
     }
 
     /// The address, without credentials and fragment.
@@ -167,6 +184,22 @@ impl Endpoint {
         });
         let target = Arc::new(Target::new(url).map_err(unusable)?);
         Ok(Self { target, credentials })
+    }
+
+    /// The same, over TLS with these CAs and this certificate.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<OwnTls>) -> Self {
+        if tls.is_none() && self.target.tls.is_none() {
+            return self;
+        }
+        let target = Target::clone(&self.target).with_tls(tls);
+        Self { target: Arc::new(target), ..self }
+    }
+
+    /// The CAs and the certificate that it has of its own.
+    #[must_use]
+    pub fn tls(&self) -> Option<&OwnTls> {
+        self.target.tls.as_ref()
     }
 
     /// Where its requests go.

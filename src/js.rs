@@ -12,9 +12,11 @@ mod config;
 mod fault_injection;
 mod given;
 mod outcome;
+mod own_tls;
 mod panic_hook;
 mod remote_token_issuer;
 mod runtime;
+mod settle;
 mod validate_token;
 
 /// Of musl alone: see Cargo.toml.

@@ -1,6 +1,7 @@
 //! Compact JWS (RFC 7515 §7.1) with the two algorithms of the SDK (RFC 7518 §3.1). Keys are parsed
 //! once, and the algorithm belongs to the key: a token's `alg` agrees with it or is refused.
 
+mod client_key;
 mod der;
 mod key_error;
 mod pem;
@@ -17,9 +18,11 @@ use aws_lc_rs::{
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 
+pub(crate) use self::pem::Section;
 pub use self::{
+    client_key::ClientKey,
     key_error::{KeyError, Material, Needed},
-    rejection::Rejection,
+    rejection::{Near, Rejection},
 };
 use crate::{error::ArgumentError, json, now::Now, secret::Secret};
 
@@ -176,17 +179,18 @@ fn in_time(payload: &str, now: Now) -> Result<(), Rejection> {
     let number = |name, value: Option<json::Value<'_>>| {
         value.map(|value| value.as_number().ok_or(Rejection::NotANumber(name))).transpose()
     };
-    number("iat", iat)?;
+    let iat = number("iat", iat)?;
     let nbf = number("nbf", nbf)?;
     let exp = number("exp", exp)?;
 
     // Negated, so that a clock that is NaN refuses both.
     let now = now.seconds();
+    let near = |limit: Option<f64>| Near::new(iat, limit?, now);
     if !exp.is_none_or(|exp| exp > now) {
-        return Err(Rejection::Expired);
+        return Err(Rejection::Expired(near(exp)));
     }
     if !nbf.is_none_or(|nbf| nbf <= now) {
-        return Err(Rejection::NotYetValid);
+        return Err(Rejection::NotYetValid(near(nbf)));
     }
     Ok(())
 }
@@ -282,8 +286,8 @@ pub(crate) mod tests {
     fn a_clock_that_is_no_number_lets_no_time_pass() {
         let key = VerifyingKey::hs256(Some(&secret(SECRET))).ok().unwrap();
         let refused = |payload| key.verify(&token(HS256, payload, SECRET), at(f64::NAN));
-        assert_eq!(refused(r#"{"exp":1e400}"#), Err(Rejection::Expired));
-        assert_eq!(refused(r#"{"nbf":0}"#), Err(Rejection::NotYetValid));
+        assert_eq!(refused(r#"{"exp":1e400}"#), Err(Rejection::Expired(None)));
+        assert_eq!(refused(r#"{"nbf":0}"#), Err(Rejection::NotYetValid(None)));
     }
 
     #[test]

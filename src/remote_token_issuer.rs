@@ -16,6 +16,7 @@ use crate::{
         headers::{self, HeaderLine, Unsendable},
         redirects::{Misdirected, Redirects},
         reply::Described,
+        tls::OwnTls,
     },
     json,
     message::Message,
@@ -44,6 +45,8 @@ pub struct Config {
     pub timeout_ms: Timeout,
     /// Whether `challengeId` goes out as `Idempotency-Key`.
     pub idempotency_key: bool,
+    /// The CAs and the certificate of its own.
+    pub tls: Option<OwnTls>,
 }
 
 /// `timeoutMs` as the caller gave it.
@@ -116,11 +119,23 @@ impl RemoteTokenIssuer {
     /// # Errors
     /// A `TypeError` or `RangeError` that names the field.
     pub fn new(config: &Config) -> Result<Self, ArgumentError> {
-        let endpoint = Endpoint::parse("url", &config.url)?;
+        let endpoint = Endpoint::parse("url", &config.url)?.with_tls(config.tls.clone());
         let timeout = timeout(&config.timeout_ms)?;
         let headers = endpoint.headers("application/json");
         let idempotency_key = config.idempotency_key;
         Ok(Self(Arc::new(Settings { endpoint, headers, timeout, idempotency_key })))
+    }
+
+    /// The same with other CAs and another certificate: files that have changed.
+    #[must_use]
+    pub fn with_tls(&self, tls: Option<OwnTls>) -> Self {
+        let Settings { endpoint, headers, timeout, idempotency_key } = &*self.0;
+        Self(Arc::new(Settings {
+            endpoint: endpoint.clone().with_tls(tls),
+            headers: headers.clone(),
+            timeout: *timeout,
+            idempotency_key: *idempotency_key,
+        }))
     }
 
     /// Whether its requests go over TLS.
@@ -503,6 +518,7 @@ mod tests {
             url: "http://user:p4ssword@h/issue".to_owned(),
             timeout_ms,
             idempotency_key: true,
+            tls: None,
         })
     }
 
@@ -714,7 +730,8 @@ mod tests {
 
     fn issuer_for(origin: &str, timeout_ms: Timeout) -> RemoteTokenIssuer {
         let url = format!("{origin}/issue");
-        RemoteTokenIssuer::new(&Config { url, timeout_ms, idempotency_key: false }).unwrap()
+        RemoteTokenIssuer::new(&Config { url, timeout_ms, idempotency_key: false, tls: None })
+            .unwrap()
     }
 
     fn oauth(origin: &str) -> CallAuth<Pending<Given>> {
@@ -722,9 +739,11 @@ mod tests {
             ClientCredentials::new(&client_credentials::Config {
                 token_url: format!("{origin}/token"),
                 client_id: "id".to_owned(),
-                client_secret: "s3cr3t!".to_owned().into(),
-                scopes: Vec::new(),
-                audience: None,
+                authentication: client_credentials::config::Authentication {
+                    client_secret: Some("s3cr3t!".to_owned().into()),
+                    ..Default::default()
+                },
+                ..client_credentials::Config::default()
             })
             .unwrap(),
         ))

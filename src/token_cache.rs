@@ -19,6 +19,8 @@ pub struct AccessToken {
     obtained: Now,
     /// In seconds; `None` has no end.
     lifetime: Option<f64>,
+    /// The seconds before its end in which it is not used.
+    buffer: f64,
 }
 
 impl AccessToken {
@@ -27,7 +29,13 @@ impl AccessToken {
     #[must_use]
     pub fn new(token: Secret, obtained: Now, lifetime_seconds: f64) -> Self {
         let lifetime = (lifetime_seconds < TWO_TO_53).then_some(lifetime_seconds);
-        Self { token, obtained, lifetime }
+        Self { token, obtained, lifetime, buffer: BUFFER_SECONDS }
+    }
+
+    /// The same, not used in its last `seconds`, in place of 10.
+    #[must_use]
+    pub fn buffered(self, seconds: f64) -> Self {
+        Self { buffer: seconds, ..self }
     }
 
     /// The token itself.
@@ -36,12 +44,12 @@ impl AccessToken {
         &self.token
     }
 
-    /// True while both clocks are before the end less 10 s, and the wall clock not before the
+    /// True while both clocks are before the end less the buffer, and the wall clock not before the
     /// beginning: a token from the future is not trusted.
     #[must_use]
     pub fn is_fresh(&self, now: Now) -> bool {
-        let Self { obtained, lifetime, .. } = self;
-        let usable = lifetime.map_or(f64::INFINITY, |lifetime| lifetime - BUFFER_SECONDS);
+        let Self { obtained, lifetime, buffer, .. } = self;
+        let usable = lifetime.map_or(f64::INFINITY, |lifetime| lifetime - buffer);
         let wall = (now.wall_ms - obtained.wall_ms) / 1000.0;
         let mono = now.mono.saturating_duration_since(obtained.mono).as_secs_f64();
         wall >= 0.0 && wall < usable && mono < usable

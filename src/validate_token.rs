@@ -45,7 +45,7 @@ pub fn validate_key0_token(
     let token = bearer_token(auth_header).ok_or_else(|| plain(NO_TOKEN, NO_TOKEN_CODE))?;
     let claims = config.key()?.verify(token, now).map_err(|rejection| {
         let message = match rejection {
-            Rejection::Expired => "Token expired",
+            Rejection::Expired(_) => "Token expired",
             _ => "Invalid token signature",
         };
         let cause = Some(rejection.into());
@@ -81,7 +81,7 @@ pub fn validate_token(
         bearer_token(auth_header).ok_or_else(|| refuse(Code::InvalidRequest, NO_TOKEN, None))?;
     let key = VerifyingKey::hs256(secret).map_err(unusable_secret)?;
     key.verify(token, now).map_err(|rejection| match rejection {
-        Rejection::Expired => {
+        Rejection::Expired(_) => {
             refuse(Code::ChallengeExpired, "Access token expired", Some(rejection.into()))
         }
         _ => invalid(rejection.into()),
@@ -89,7 +89,7 @@ pub fn validate_token(
 }
 
 /// No buyer's fault: every buyer would be refused.
-fn unusable_secret(error: KeyError) -> Key0Error {
+pub(crate) fn unusable_secret(error: KeyError) -> Key0Error {
     let message = match error {
         KeyError::Missing(_) => "secret is not usable: there is none".into(),
         KeyError::Unusable(..) => Message::new("").with(error),

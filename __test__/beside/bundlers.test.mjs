@@ -174,6 +174,33 @@ describe("SDK, addon and binary in one bundle,", () => {
   }
 });
 
+/** A program of Bun that issues, of a package as a clone builds it: its binary is in it. */
+const bunCommands = ["bun build main.mjs --target", "bun build main.mjs --compile"];
+describe("addon and binary in one bundle, of a package built from a clone,", () => {
+  for (const command of bunCommands) {
+    it(`of ${command}, runs without node_modules`, async (t) => {
+      const folder = app(t, MAIN);
+      const [, ...args] = block("sh", command).trim().split(" ");
+      await builds(folder, runtime("bun"), ...args);
+      const elsewhere = temporary(t);
+      cpSync(join(folder, "out"), join(elsewhere, "out"), { recursive: true });
+      rmSync(folder, { recursive: true });
+      const isProgram = command.endsWith("--compile");
+      if (isProgram) assert.deepEqual(readdirSync(join(elsewhere, "out")), ["main"]);
+      const backend = await httpServer(t);
+      // Where Bun puts the binary that a program has in it, to be loaded.
+      const TMPDIR = temporary(t);
+      const [file, ...rest] = isProgram ? ["out/main"] : [runtime("bun"), "out/main.js"];
+      const program = isProgram ? join(elsewhere, file) : file;
+      const env = { TMPDIR };
+      const ended = await run(program, [...rest, backend.url], { cwd: elsewhere, env });
+      assert.equal(ended.stdout, "t true TOKEN_ISSUE_FAILED\n", ended.stderr);
+      const put = readdirSync(TMPDIR).filter((name) => name.endsWith(".node"));
+      assert.equal(put.length, isProgram ? 1 : 0);
+    });
+  }
+});
+
 describe("the SDK in a bundle that leaves the addon external,", () => {
   for (const [name, program] of [
     ["Node", process.execPath],

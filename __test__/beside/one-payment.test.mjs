@@ -4,7 +4,8 @@
  * has to be found wherever the SDK may be (D01, D02, D03).
  */
 import assert from "node:assert/strict";
-import { cpSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { NPM } from "../../scripts/npm.mjs";
@@ -17,8 +18,12 @@ import { paymentProject, WAYS } from "../support/ways.mjs";
 const NATIVE = "node_modules/@key0ai/native";
 const OFFLINE = ["--offline", "--no-audit", "--no-fund", "--loglevel=error"];
 
+/** Installed before the tests, whose servers would wait for it. */
+let pnpm = "";
+
 before(() => {
   packedPackage();
+  pnpm = join(installed("pnpm", { pnpm: "^10" }), "node_modules/pnpm/bin/pnpm.cjs");
 });
 
 /** @typedef {import("../support/apps.mjs").Test} Test */
@@ -62,7 +67,7 @@ describe("D01: what is moved before the first failure", { concurrency: 2 }, () =
         const outer = temporary(t);
         const release = join(outer, "release");
         const { main, files } = paymentProject(way);
-        cpSync(project(t, files), release, { recursive: true });
+        await cp(project(t, files), release, { recursive: true });
         await addSdk(release, way.sdk);
         const env = { MOVED: release + moved, ...(way.isTsx ? { LATER: "1" } : {}) };
         await issuesOnce(t, [...way.command, join(release, main)], { cwd: release, env });
@@ -100,7 +105,7 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
     it(`the package linked by npm install ../folder, ${way.named}`, async (t) => {
       const outer = temporary(t);
       const app = join(outer, "app");
-      cpSync(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
+      await cp(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
       const { main, files } = paymentProject(way);
       write(app, files);
       await linkNative(app);
@@ -113,7 +118,7 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
     it(`a pnpm workspace without hoisting, ${way.named}`, async (t) => {
       const workspace = temporary(t);
       const [app, native, sdk] = ["app", "native", "key0"].map((name) => join(workspace, name));
-      cpSync(join(packedPackage().project, NATIVE), native, { recursive: true });
+      await cp(join(packedPackage().project, NATIVE), native, { recursive: true });
       const { devDependencies: _, ...manifest } = read(join(native, "package.json"));
       write(native, { "package.json": JSON.stringify(manifest) });
       await writeSdk(sdk, way.sdk);
@@ -127,7 +132,6 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
       write(app, files);
       const ofApp = { ...read(join(app, "package.json")), name: "app", dependencies };
       write(app, { "package.json": JSON.stringify(ofApp) });
-      const pnpm = join(installed("pnpm", { pnpm: "^10" }), "node_modules/pnpm/bin/pnpm.cjs");
       const args = ["install", "--offline", "--store-dir", join(workspace, ".store")];
       endedWell(await run(process.execPath, [pnpm, ...args], { cwd: workspace }));
       await issuesOnce(t, [...way.command, main], { cwd: app });
@@ -138,7 +142,7 @@ describe("D02: an SDK that only the application sees", { concurrency: 2 }, () =>
     const way = WAYS[0];
     const outer = temporary(t);
     const app = join(outer, "app");
-    cpSync(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
+    await cp(join(packedPackage().project, NATIVE), join(outer, "native"), { recursive: true });
     write(app, paymentProject(way).files);
     await linkNative(app);
     await addSdk(app, way.sdk);
@@ -153,7 +157,7 @@ describe("D03: on Bun without node_modules no registry is asked", () => {
     const registry = await httpServer(t, (_, response) => reply(response, "{}", 404));
     const folder = temporary(t);
     const native = join(temporary(t), "native");
-    cpSync(join(packedPackage().project, NATIVE), native, { recursive: true });
+    await cp(join(packedPackage().project, NATIVE), native, { recursive: true });
     write(folder, { "main.mjs": source.replaceAll("NATIVE", join(native, "index.mjs")), ...files });
     const ended = await run(runtime("bun"), ["main.mjs"], {
       cwd: folder,

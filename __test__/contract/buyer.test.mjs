@@ -48,6 +48,7 @@ const SENTENCES = new Set([
   `${OAUTH}Invalid OAuth response: missing access_token or expires_in`,
   `${OAUTH}Invalid OAuth response: missing access_token or expires_in (invalid_grant)`,
   `${OAUTH}Invalid OAuth response: access_token has a line break or another control character inside`,
+  `${OAUTH}Invalid OAuth response: token_type is not Bearer`,
 ]);
 /** With the status that was answered, and a registered code where there was one. */
 const STATUSES = [
@@ -165,6 +166,9 @@ const PEERS = {
   "answers 200 with a token that no header can hold": answering((seen) =>
     echo(seen, 200, json(seen, { access_token: echoed(seen), expires_in: 60 })),
   ),
+  "answers 200 with a token of another type": answering((seen) =>
+    echo(seen, 200, json(seen, { access_token: "t", expires_in: 60, token_type: echoed(seen) })),
+  ),
   "answers 204": answering(
     (seen) => `HTTP/1.1 204 ${inLine(seen)}\r\nX-Echo: ${inLine(seen)}\r\n\r\n`,
   ),
@@ -215,6 +219,7 @@ const oauth = (/** @type {string} */ url) =>
     clientSecret: "secret-of-the-seller",
     scopes: ["scope-of-the-seller"],
     audience: "https://audience.of.the.seller",
+    tokenType: "Bearer",
   });
 
 /** The same address with a user, a password and a query. @param {string} url */

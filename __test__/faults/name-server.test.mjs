@@ -19,7 +19,7 @@ const SOURCE = `
   const issue = createRemoteTokenIssuer({ url: "http://silent.example/", timeoutMs: 300 });
   const timed = async (call) => {
     const started = performance.now();
-    const code = await call.then(({ token }) => token, ({ code }) => code);
+    const code = await call().then(({ token }) => token, ({ code }) => code);
     return { code, ms: performance.now() - started };
   };
   const say = (result) =>
@@ -35,7 +35,7 @@ async function said(source) {
 
 describe("a silent name server", { skip }, () => {
   it("is a timeout at the call's deadline, and the process ends", async (t) => {
-    const { code, ms, exit } = await said("say(await timed(issue({})));");
+    const { code, ms, exit } = await said("say(await timed(() => issue({})));");
     t.diagnostic(`${ms.toFixed(0)} ms; the process was gone ${exit} ms later`);
     assert.equal(code, "TOKEN_ISSUE_TIMEOUT");
     assert.ok(ms >= 299 && ms < 1_500, `${ms} ms`);
@@ -79,7 +79,7 @@ describe("a silent name server", { skip }, () => {
           });
           await new Promise((go) => setTimeout(go, 50));
           const url = "http://${host}:" + server.address().port;
-          const result = await timed(createRemoteTokenIssuer({ url })({}));
+          const result = await timed(() => createRemoteTokenIssuer({ url })({}));
           await Promise.all(calls);
           server.close();
           server.closeAllConnections();

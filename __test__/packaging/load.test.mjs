@@ -208,6 +208,24 @@ describe("require", options, () => {
     assert.equal(run(folder, flags).stdout, "loaded\n");
   });
 
+  it("loads what NAPI_RS_NATIVE_LIBRARY_PATH names, in place of what is installed", (t) => {
+    const folder = app(t);
+    cpSync(BUILT, join(folder, "elsewhere.node"));
+    const named = (/** @type {string} */ path) => {
+      const env = { ...process.env, NAPI_RS_NATIVE_LIBRARY_PATH: path };
+      return run(folder, [], {}, [], env).stdout;
+    };
+    assert.equal(named(join(folder, "elsewhere.node")), "loaded\n");
+    assert.equal(named("elsewhere.node"), "loaded\n");
+
+    install(folder, HERE);
+    const error = JSON.parse(named("nowhere.node"));
+    assert.equal(error.code, "ERR_KEY0_NO_BINARY");
+    const file = join(folder, "nowhere.node");
+    const problem = `NAPI_RS_NATIVE_LIBRARY_PATH names ${file}, which cannot be loaded: ENOENT: `;
+    assert.ok(error.message.startsWith(problem), error.message);
+  });
+
   it("starts no other process and asks no name server to tell glibc from musl", (t) => {
     const folder = app(t);
     install(folder, HERE);
@@ -262,7 +280,7 @@ function install(folder, platform, bytes, installed = version) {
  * @param {{ platform?: string, arch?: string }} [system] What the process takes itself for.
  * @param {string[]} [start] The command that starts it.
  */
-function run(folder, flags, system = {}, start = []) {
+function run(folder, flags, system = {}, start = [], env = process.env) {
   const script = `
     const system = ${JSON.stringify(system)};
     for (const [name, value] of Object.entries(system)) {
@@ -272,7 +290,7 @@ function run(folder, flags, system = {}, start = []) {
       require("@key0ai/native");
       console.log("loaded");
     } catch ({ message, code, cause }) {
-      const attempts = cause.errors.map(({ code, message }) =>
+      const attempts = (cause.errors ?? [cause]).map(({ code, message }) =>
         (code ? code + ": " : "") + message.split("\\n")[0]);
       console.log(JSON.stringify({ message, code, attempts }));
     }
@@ -282,6 +300,7 @@ function run(folder, flags, system = {}, start = []) {
   const ended = spawnSync(file, args, {
     cwd: folder,
     encoding: "utf8",
+    env,
   });
   assert.deepEqual(
     { status: ended.status, signal: ended.signal },

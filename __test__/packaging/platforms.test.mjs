@@ -50,7 +50,8 @@ describe("the platforms of package.json", () => {
   });
 
   it("are those of the README's table", () => {
-    const table = /\n## Platforms\n(.*?)\n## /s.exec(`${read("README.md")}\n## `)?.[1] ?? "";
+    const table =
+      /\n## Runtimes and platforms\n(.*?)\n## /s.exec(`${read("README.md")}\n## `)?.[1] ?? "";
     const named = [...table.matchAll(/^\| (\w+) ([^|]+?) \|/gm)].flatMap(([, os, kinds]) => {
       const cpus = kinds.match(/x64|arm64/g) ?? [];
       const libc = /glibc|musl/.exec(kinds)?.[0];

@@ -1,33 +1,14 @@
 // @ts-check
 /** Every program of the README, as it stands there, in an app that has the packed package. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, it } from "node:test";
-import { addSdk, project, write } from "../support/apps.mjs";
-import { RSA, RSA_PUBLIC } from "../support/keys.mjs";
-import { ROOT, run } from "../support/process.mjs";
+import * as api from "@key0ai/native";
+import { blocksOf, textOf } from "../support/pages.mjs";
+import { ended, said } from "../support/programs-of-pages.mjs";
 
-const text = readFileSync(join(ROOT, "README.md"), "utf8");
-const programs = [...text.matchAll(/```js\n(.*?)```/gs)].map(([, source]) => source);
-
-/** What the programs ask of their environment. */
-const env = {
-  BACKEND_SECRET: "s3cr3t",
-  KEY0_PRIVATE_KEY: RSA.pkcs8.replaceAll("\n", "\\n"),
-  KEY0_PUBLIC_KEY: RSA_PUBLIC.spki,
-  CLIENT_ID: "key0",
-  CLIENT_SECRET: "s3cr3t",
-};
-
-/** How a program ends, with `rest` behind it. @param {any} t @param {string} source */
-async function ended(t, source, rest = "") {
-  const app = project(t);
-  await addSdk(app, "built");
-  write(app, { "program.mjs": source + rest });
-  const { code, stdout, stderr } = await run(process.execPath, ["program.mjs"], { cwd: app, env });
-  return { code, stdout, stderr };
-}
+const all = blocksOf("README.md").filter(({ kind }) => /^[jt]s$/.test(kind));
+/** What needs a test runner or a logger is compiled, like all of them, by `pages.test.mjs`. */
+const programs = all.map(({ source }) => source).filter((text) => !/"(vitest|pino)"/.test(text));
 
 describe("the README's programs", () => {
   it("are one for each strategy, for a backend and for the SDK's class", () => {
@@ -40,13 +21,13 @@ describe("the README's programs", () => {
       "validateKey0Token(",
       "Auth({",
       "setKey0ErrorClass(",
+      "sharedSecretAuth(",
     ]);
   });
 
   for (const [i, source] of programs.entries()) {
     it(`run: ${i + 1}`, async (t) => {
-      const said = /^console\.log\(.*\); \/\/ (.*)$/m.exec(source)?.[1];
-      const stdout = said ? `${said}\n` : "";
+      const stdout = said(source);
       assert.deepEqual(await ended(t, source), { code: 0, stdout, stderr: "" });
     });
   }
@@ -76,5 +57,28 @@ describe("the README's programs", () => {
       "Backend failed to issue token: 401; Invalid token signature",
       "",
     ]);
+  });
+});
+
+describe("the README's index", () => {
+  const [index] = textOf("README.md").split("\n## API\n")[1].split("\n## ");
+
+  it("links each export to its section", () => {
+    const linked = [...index.matchAll(/^\| \[`(\w+)`\]\(/gm)].map(([, name]) => name);
+    assert.deepEqual(
+      linked.sort(),
+      Object.keys(api)
+        .filter((name) => name !== "default")
+        .sort(),
+    );
+  });
+
+  it("names each type", () => {
+    const types = [...textOf("index.d.ts").matchAll(/^export type (\w+)/gm)].map(
+      ([, name]) => name,
+    );
+    const [, list] = index.split("\nTypes: ");
+    const named = [...list.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+    assert.deepEqual(named, types.sort());
   });
 });

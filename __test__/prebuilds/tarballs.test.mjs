@@ -8,6 +8,7 @@ import { before, describe, it } from "node:test";
 import { faults } from "../../scripts/binary.mjs";
 import { binaryName, PLATFORMS, packageName, THIRD_PARTY } from "../../scripts/platforms.mjs";
 import { temporary } from "../support/apps.mjs";
+import { PACKED_PAGES } from "../support/pages.mjs";
 import { ROOT } from "../support/process.mjs";
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
@@ -34,10 +35,7 @@ describe("the main package", () => {
     assert.deepEqual(names, [
       "CHANGELOG.md",
       "LICENSE",
-      "README.md",
-      "docs/bundlers.md",
-      "docs/installing.md",
-      "docs/migrating.md",
+      ...PACKED_PAGES,
       "index.d.mts",
       "index.d.ts",
       "index.js",
@@ -52,6 +50,7 @@ describe("the main package", () => {
       "lib/resolve.js",
       "lib/sdk.js",
       "lib/stack.js",
+      "lib/tls.js",
       "package.json",
     ]);
   });

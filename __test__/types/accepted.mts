@@ -37,6 +37,38 @@ const providers: AuthHeaderProvider[] = [
   signedJwtAuth(new AccessTokenIssuer("s"), "audience"),
   oauthClientCredentialsAuth({ tokenUrl: "https://idp", clientId: "c", clientSecret: "s" }),
 ];
+
+// each way to authenticate, with what belongs to it
+const client = { tokenUrl: "https://idp", clientId: "c" };
+const tls = { ca: ["pem", Buffer.from("pem")], cert: () => "pem", key: Buffer.from("pem") };
+providers.push(
+  oauthClientCredentialsAuth({
+    ...client,
+    clientAuthentication: "client_secret_basic",
+    clientSecret: "s",
+    resource: ["https://a", "https://b"],
+    extraParams: new URLSearchParams("a=b"),
+    headers: { "X-Api-Key": "k" },
+    defaultExpiresInSeconds: 300,
+    expiryBufferSeconds: 30,
+    tokenType: "Bearer",
+  }),
+  oauthClientCredentialsAuth({
+    ...client,
+    clientAuthentication: "client_secret_jwt",
+    clientSecret: "s",
+  }),
+  oauthClientCredentialsAuth({
+    ...client,
+    clientAuthentication: "private_key_jwt",
+    privateKey: "pem",
+    algorithm: "PS256",
+    kid: "1",
+    assertionAudience: "https://idp/",
+  }),
+  oauthClientCredentialsAuth({ ...client, clientAuthentication: "tls_client_auth", tls }),
+);
+createRemoteTokenIssuer({ url: "https://b", tls: () => tls });
 for (const auth of providers) createRemoteTokenIssuer({ url: new URL("https://b"), auth });
 
 // a function of the user's is one too

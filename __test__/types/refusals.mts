@@ -48,6 +48,15 @@ oauthClientCredentialsAuth({ ...client, audience: ["a"] });
 // @ts-expect-error a misspelt option
 oauthClientCredentialsAuth({ ...client, scope: "a" });
 
+// @ts-expect-error a method that there is not
+oauthClientCredentialsAuth({ ...client, clientAuthentication: "none" });
+// @ts-expect-error the private key is missing
+oauthClientCredentialsAuth({ ...client, clientAuthentication: "private_key_jwt" });
+// @ts-expect-error the certificate is missing
+oauthClientCredentialsAuth({ ...client, clientAuthentication: "tls_client_auth" });
+// @ts-expect-error tokens of another type need another header
+oauthClientCredentialsAuth({ ...client, tokenType: "DPoP" });
+
 // @ts-expect-error the endpoint is missing
 createRemoteTokenIssuer({});
 // @ts-expect-error a timeout is a number

@@ -14,6 +14,7 @@ import {
   oauthClientCredentialsAuth,
   type RemoteTokenIssuerConfig,
   sharedSecretAuth,
+  type TlsOptions,
   type TokenClaims,
   type TokenIssuanceResult,
   type TokenResult,
@@ -67,6 +68,7 @@ holds<
       auth?: AuthHeaderProvider;
       idempotencyKey?: boolean;
       fetch?: FetchFunction | false;
+      tls?: Tls | (() => Tls);
       secret?: string;
       headerName?: string;
     }
@@ -102,18 +104,53 @@ holds<
   >
 >();
 
+// TlsOptions
+type Pem = string | Uint8Array;
+type Tls = {
+  ca?: Pem | Pem[] | (() => Pem | Pem[]);
+  cert?: Pem | (() => Pem);
+  key?: Pem | (() => Pem);
+  passphrase?: string | (() => string);
+};
+holds<Equal<TlsOptions, Tls>>();
+
 // OAuthClientCredentialsConfig
+type Assertion = { kid?: string; assertionAudience?: string };
 holds<
   Equal<
     OAuthClientCredentialsConfig,
     {
       tokenUrl: string | URL;
       clientId: string;
-      clientSecret: string;
       scopes?: string[];
       audience?: string;
       fetch?: FetchFunction | false;
-    }
+      resource?: string | string[];
+      extraParams?: Record<string, string> | URLSearchParams;
+      headers?: Record<string, string> | Headers;
+      defaultExpiresInSeconds?: number;
+      expiryBufferSeconds?: number;
+      tokenType?: "Bearer";
+      tls?: Tls | (() => Tls);
+    } & (
+      | (
+          | {
+              clientAuthentication?: "client_secret_post" | "client_secret_basic";
+              clientSecret: string;
+            }
+          | ({
+              clientAuthentication: "client_secret_jwt";
+              clientSecret: string;
+              algorithm?: "HS256";
+            } & Assertion)
+        )
+      | ({
+          clientAuthentication: "private_key_jwt";
+          privateKey: string;
+          algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
+        } & Assertion)
+      | { clientAuthentication: "tls_client_auth"; tls: Tls | (() => Tls) }
+    )
   >
 >();
 

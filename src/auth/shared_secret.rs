@@ -21,12 +21,21 @@ impl SharedSecret {
         Ok(Self(HeaderLine { name: header_name, value: secret }))
     }
 
+    /// What whoever runs the service should know, where the value is sent as nothing.
+    #[must_use]
+    pub fn warning(&self) -> Option<&'static str> {
+        self.0.value.expose().trim_ascii().is_empty().then_some(EMPTY)
+    }
+
     /// The header.
     #[must_use]
     pub fn header(&self) -> HeaderLine {
         self.0.clone()
     }
 }
+
+const EMPTY: &str = "the secret given to sharedSecretAuth is empty, so its header proves nothing: \
+    is a variable of the environment set to nothing?";
 
 #[cfg(test)]
 mod tests {
@@ -47,7 +56,10 @@ mod tests {
 
     #[test]
     fn the_empty_string_is_a_value() {
-        assert!(SharedSecret::new("X-A".to_owned(), String::new().into()).is_ok());
+        for (secret, warning) in [("", Some(EMPTY)), (" \r\n", Some(EMPTY)), (" s", None)] {
+            let strategy = SharedSecret::new("X-A".to_owned(), secret.to_owned().into()).unwrap();
+            assert_eq!(strategy.warning(), warning);
+        }
     }
 
     #[test]

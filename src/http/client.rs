@@ -98,7 +98,7 @@ impl Client {
                     let (reply, whole) = reply::read(response, origin).await;
                     if let Some(limit) = limit.filter(|_| whole) {
                         let made = connection.made();
-                        self.shared.pool.put(origin, connection, made, limit);
+                        self.shared.pool.put(&target.shared_by, connection, made, limit);
                     }
                     return Ok(reply);
                 }
@@ -118,13 +118,13 @@ impl Client {
     /// A connection for one request, and whether it is a new one.
     async fn connection(&self, target: &Arc<Target>) -> Result<(Connection, bool), OpenFailed> {
         let pool = &self.shared.pool;
-        while let Some(connection) = pool.take(target.origin()) {
+        while let Some(connection) = pool.take(&target.shared_by) {
             if settled(&connection).await {
                 return Ok((connection, false));
             }
         }
         loop {
-            let mut waiting = pool.wait(target.origin());
+            let mut waiting = pool.wait(&target.shared_by);
             let patience = if waiting.is_covered() { PATIENCE } else { Duration::ZERO };
             let turn = if let Ok(turn) = timeout(patience, waiting.turn()).await {
                 turn
@@ -168,10 +168,10 @@ impl Client {
 
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
         let Shared { environment, tls, resolver, .. } = &*self.shared;
-        let tls = if target.is_https() {
-            Some(tls.get(environment).await.map_err(OpenFailed::Roots)?)
-        } else {
-            None
+        let tls = match &target.tls {
+            _ if !target.is_https() => None,
+            Some(own) => Some(own.config(environment, tls).await.map_err(OpenFailed::Roots)?),
+            None => Some(tls.get(environment).await.map_err(OpenFailed::Roots)?),
         };
         Connection::open(resolver, target, tls).await
     }

@@ -202,7 +202,7 @@ impl Thwarted {
         let is_connecting = is_connecting || self.syscall.as_deref() == Some("connect");
         let stage = stage(is_connecting);
         let sent = stage != Stage::Connecting || before;
-        let syscall = self.syscall();
+        let syscall = self.syscall().map(Box::new);
         Fault { syscall, ..Fault::of(stage, origin, reason, sent) }
     }
 

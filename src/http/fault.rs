@@ -17,8 +17,10 @@ pub struct Fault {
     pub origin: String,
     /// Why it failed.
     pub reason: Reason,
+    /// What the seller wants to know besides, maybe in the peer's words: never for the buyer.
+    pub detail: Option<Box<str>>,
     /// What the system was asked for in vain, where Node's errors tell.
-    pub syscall: Option<Syscall>,
+    pub syscall: Option<Box<Syscall>>,
     /// `false` only where it is certain that no byte of the exchange's requests left.
     pub sent: bool,
     /// What the caller's own `fetch` threw.
@@ -51,7 +53,7 @@ pub enum Stage {
 impl Fault {
     /// The host's name could not be looked up.
     pub fn looking_up(reason: impl Into<Reason>, hostname: &str, origin: &str, sent: bool) -> Self {
-        let syscall = Some(Syscall::GetAddrInfo(hostname.to_owned()));
+        let syscall = Some(Box::new(Syscall::GetAddrInfo(hostname.to_owned())));
         Self { syscall, ..Self::of(Stage::Connecting, origin, reason.into(), sent) }
     }
 
@@ -62,13 +64,14 @@ impl Fault {
         origin: &str,
         sent: bool,
     ) -> Self {
-        let syscall = Some(Syscall::Connect(address));
+        let syscall = Some(Box::new(Syscall::Connect(address)));
         Self { syscall, ..Self::of(Stage::Connecting, origin, reason.into(), sent) }
     }
 
     /// There is no connection for another reason, or for one that `error` holds: TLS.
     pub fn connecting(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
-        Self::of(Stage::Connecting, origin, error.into(), sent)
+        let detail = tls_error(error).and_then(tls::detail).map(Box::from);
+        Self { detail, ..Self::of(Stage::Connecting, origin, error.into(), sent) }
     }
 
     /// A connection, and not one byte of an answer.
@@ -88,7 +91,8 @@ impl Fault {
 
     pub(super) fn of(stage: Stage, origin: &str, reason: Reason, sent: bool) -> Self {
         let (origin, syscall, thrown) = (origin.to_owned(), None, None);
-        Self { stage, origin, reason, syscall, sent, thrown, is_of_dialect: false }
+        let (detail, is_of_dialect) = (None, false);
+        Self { stage, origin, reason, detail, syscall, sent, thrown, is_of_dialect }
     }
 
     /// The sentence for the buyer.
@@ -116,7 +120,7 @@ impl Fault {
         Cause {
             is_of_dialect: self.is_of_dialect,
             code: self.reason.code,
-            syscall: self.syscall.clone().map(Box::new),
+            syscall: self.syscall.clone(),
             sent: Some(self.sent),
             ..Cause::new(self)
         }
@@ -129,18 +133,19 @@ impl Fault {
             Some("ECONNRESET" | "ETIMEDOUT") if self.reason.number.is_some() => Some(Syscall::Read),
             _ => None,
         };
-        Self { syscall, ..self }
+        Self { syscall: syscall.map(Box::new), ..self }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stage, origin, reason, .. } = self;
+        let Self { stage, origin, reason, detail, .. } = self;
         match stage {
-            Stage::Connecting => write!(f, "connecting to {origin}: {reason}"),
-            Stage::Awaiting => write!(f, "waiting for the answer of {origin}: {reason}"),
-            Stage::Reading => write!(f, "reading the answer of {origin}: {reason}"),
+            Stage::Connecting => write!(f, "connecting to {origin}: {reason}")?,
+            Stage::Awaiting => write!(f, "waiting for the answer of {origin}: {reason}")?,
+            Stage::Reading => write!(f, "reading the answer of {origin}: {reason}")?,
         }
+        detail.iter().try_for_each(|detail| write!(f, ": {detail}"))
     }
 }
 
@@ -267,6 +272,19 @@ impl From<&io::Error> for Reason {
     fn from(error: &io::Error) -> Self {
         Self::of(error)
     }
+}
+
+/// The reason of TLS in `error`.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = inside.map(|inside| inside as _).or_else(|| error.source());
+    }
+    None
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<Reason> {

@@ -70,6 +70,20 @@ impl Unsendable {
     }
 }
 
+impl Unsendable {
+    /// The same of an option, continuing a sentence that begins with its name.
+    #[must_use]
+    pub fn of_option(&self) -> String {
+        match self {
+            Self::NoHeaders(kind) => format!("must be an object of strings, not {kind}"),
+            Self::TooMany(count) => format!("has {count} entries, more than can be sent"),
+            Self::Name(problem) => format!("has a name that {problem}"),
+            Self::Value { name, kind } => format!("has {name} with {kind}, which is no string"),
+            Self::Header { name, problem } => format!("has {name}, which {problem}"),
+        }
+    }
+}
+
 /// The name of a header that the caller gave, as a message may show it: an HTTP token, since what
 /// is none may be a value in the wrong place or a whole line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -59,7 +59,7 @@ impl Redirects {
         }
         self.followed += 1;
         let next = Target::new(url).map_err(|_| Misdirected::Unusable { from: from() })?;
-        self.request.target = next.into();
+        self.request.target = next.with_tls(target.tls.clone()).into();
         if matches!(reply.status, 301..=303) {
             self.request.method = Method::GET;
             self.request.body = Bytes::new();

@@ -7,10 +7,11 @@ use rustls::{
     pki_types::ServerName,
 };
 
+pub use own::{OwnTls, TlsOptions};
 pub(super) use shared_config::SharedConfig;
 use trust::Trust;
+pub use verdict::{detail, node_code, reason};
 pub(super) use verdict::{is_of_dialect, of_node};
-pub use verdict::{node_code, reason};
 use verifier::Verifier;
 
 mod alerts;
@@ -20,6 +21,7 @@ mod constraints;
 mod der;
 #[cfg(test)]
 mod differential;
+mod encrypted_key;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
@@ -27,6 +29,7 @@ mod forgeries;
 mod general_name;
 mod host;
 mod name;
+mod own;
 mod pem;
 mod shared_config;
 mod trust;
@@ -74,6 +77,11 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
         warnings.push(UNVERIFIED.to_owned());
         None
     };
+    (config_with(trust), warnings)
+}
+
+/// TLS 1.2 and 1.3 for HTTP/1.1 with servers that `trust` vouches for, with any where it is None.
+fn config_with(trust: Option<Trust>) -> ClientConfig {
     let provider = aws_lc_rs::default_provider();
     let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
     let mut config = both_versions(ClientConfig::builder_with_provider(Arc::new(provider)))
@@ -81,7 +89,7 @@ pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    (config, warnings)
+    config
 }
 
 /// Whom to shake hands with at `host`, as a URL has it, and with which configuration; None for what

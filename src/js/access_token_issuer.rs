@@ -14,6 +14,7 @@ use super::{
 use crate::{
     access_token_issuer::{AccessTokenIssuer, IssuerConfig, SignError},
     error::ArgumentError,
+    jws::{Algorithm, KeyError, Material, Needed},
     now::Now,
     secret::Secret,
 };
@@ -33,6 +34,14 @@ pub fn access_token_issuer(
     algorithm: Unknown<'_>,
 ) -> Outcome<AccessTokenIssuerHandle> {
     let new = || -> Result<_, ArgumentError> {
+        let algorithm = config::optional_string("algorithm", algorithm)?;
+        let (key, needed) = match Algorithm::named(algorithm.as_deref())? {
+            Algorithm::Hs256 => (secret, Needed::Secret),
+            Algorithm::Rs256 => (private_key, Needed::PrivateKey),
+        };
+        if config::is_object(key) {
+            return Err(KeyError::Unusable(needed, Material::Object).into());
+        }
         AccessTokenIssuer::new(IssuerConfig {
             // Fields that the algorithm does not use may have any type.
             secret: config::secret_if_string(bare).or_else(|| {
@@ -40,7 +49,7 @@ pub fn access_token_issuer(
                 config::secret_if_string(secret).filter(|secret| !secret.expose().is_empty())
             }),
             private_key: config::secret_if_string(private_key),
-            algorithm: config::optional_string("algorithm", algorithm)?,
+            algorithm,
         })
     };
     outcome(|| new().map(|issuer| AccessTokenIssuerHandle { issuer }))

@@ -3,6 +3,7 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use napi::{
@@ -14,18 +15,27 @@ use napi_derive::napi;
 use super::{
     access_token_issuer::AccessTokenIssuerHandle,
     call::{self, CallHandle},
-    config,
+    config::{self, Fields},
     outcome::{Outcome, lost, outcome},
-    runtime,
+    own_tls::{self, own_tls},
+    runtime, settle,
 };
 use crate::{
     auth::{
-        Auth, ClientCredentials, Io, SharedSecret, SignedJwt, client_credentials,
+        Auth, ClientCredentials, Io, SharedSecret, SignedJwt,
+        client_credentials::{
+            self, Method,
+            config::{Authentication, Dialect},
+        },
         signed_jwt::{self, Claims},
     },
     error::ArgumentError,
     http::{headers::HeaderLine, tls},
+    secret::Secret,
 };
+
+/// A process is told once that a secret is empty.
+static EMPTY_SECRET_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// A strategy.
 #[napi(js_name = "Auth")]
@@ -47,6 +57,18 @@ impl AuthHandle {
         if self.auth.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
+    }
+
+    /// The `tls` option as it is now. Where it cannot be used, what was used before stays.
+    #[napi]
+    pub fn set_tls(&mut self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
+        outcome(|| {
+            let tls = own_tls::parsed(tls, config::now(now_ms))?;
+            if let Auth::ClientCredentials(strategy) = &mut self.auth {
+                strategy.set_tls(Some(tls))?;
+            }
+            Ok::<_, ArgumentError>(())
+        })
     }
 
     /// The header's value, where it is ready, for a call whose environment has this
@@ -97,12 +119,22 @@ fn header_value(line: &HeaderLine) -> String {
 
 /// `sharedSecretAuth`
 #[napi]
-pub fn shared_secret(header_name: Unknown<'_>, secret: Unknown<'_>) -> Outcome<AuthHandle> {
+pub fn shared_secret(
+    env: Env,
+    header_name: Unknown<'_>,
+    secret: Unknown<'_>,
+) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let name = config::string("headerName", header_name)?;
-        SharedSecret::new(name, config::string("secret", secret)?.into())
+        let strategy = SharedSecret::new(name, config::string("secret", secret)?.into())?;
+        if let Some(warning) = strategy.warning()
+            && !EMPTY_SECRET_TOLD.swap(true, Ordering::Relaxed)
+        {
+            settle::warn(env, warning);
+        }
+        Ok(AuthHandle { auth: Auth::SharedSecret(strategy) })
     };
-    outcome(|| new().map(|strategy| AuthHandle { auth: Auth::SharedSecret(strategy) }))
+    outcome(new)
 }
 
 /// The claims of `signedJwtAuth`, also for issuers of other packages.
@@ -161,21 +193,58 @@ pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
 
 /// `oauthClientCredentialsAuth`
 #[napi]
-pub fn client_credentials(
-    token_url: Unknown<'_>,
-    client_id: Unknown<'_>,
-    client_secret: Unknown<'_>,
-    scopes: Unknown<'_>,
-    audience: Unknown<'_>,
-) -> Outcome<AuthHandle> {
+pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
+        let fields = Fields::new(config);
         ClientCredentials::new(&client_credentials::Config {
-            token_url: config::string("tokenUrl", token_url)?,
-            client_id: config::string("clientId", client_id)?,
-            client_secret: config::string("clientSecret", client_secret)?.into(),
-            scopes: config::strings("scopes", scopes)?,
-            audience: config::optional_string("audience", audience)?,
+            token_url: fields.read("tokenUrl", config::string)?,
+            client_id: fields.read("clientId", config::string)?,
+            authentication: authentication(&fields)?,
+            scopes: fields.read("scopes", config::strings)?,
+            audience: fields.read("audience", config::optional_string)?,
+            resource: fields.read("resource", config::one_or_more)?,
+            extra_params: fields
+                .read("extraParams", config::pairs)?
+                .into_iter()
+                .map(|(name, value)| (name, value.into()))
+                .collect(),
+            headers: fields
+                .read("headers", config::pairs)?
+                .into_iter()
+                .map(|(name, value)| HeaderLine { name, value: value.into() })
+                .collect(),
+            dialect: Dialect {
+                default_lifetime: fields
+                    .read("defaultExpiresInSeconds", config::optional_number)?,
+                expiry_buffer: fields.read("expiryBufferSeconds", config::optional_number)?,
+                bearer_only: Dialect::bearer_only(
+                    fields.read("tokenType", config::optional_string)?.as_deref(),
+                )?,
+            },
+            tls: own_tls(&fields, config::now(now_ms))?,
         })
     };
     outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))
+}
+
+/// `clientAuthentication` and what belongs to it. Options of another method are not read.
+fn authentication(fields: &Fields<'_>) -> Result<Authentication, ArgumentError> {
+    let name = fields.read("clientAuthentication", config::optional_string)?;
+    let method = Method::named(name.as_deref())?;
+    let secret = |field, is_needed: bool| {
+        let value = is_needed.then(|| fields.read(field, config::string)).transpose()?;
+        Ok::<_, ArgumentError>(value.map(Secret::from))
+    };
+    let optional = |field| match method {
+        Method::SecretJwt | Method::PrivateKeyJwt => fields.read(field, config::optional_string),
+        _ => Ok(None),
+    };
+    Ok(Authentication {
+        method,
+        client_secret: secret("clientSecret", method.needs_secret())?,
+        private_key: secret("privateKey", method.needs_private_key())?,
+        algorithm: optional("algorithm")?,
+        kid: optional("kid")?,
+        assertion_audience: optional("assertionAudience")?,
+    })
 }

@@ -9,13 +9,18 @@ use std::{
 
 use napi::{
     Env, ValueType,
-    bindgen_prelude::{Either, Null, Object, Uint8Array, Unknown},
+    bindgen_prelude::{Either, Object, Uint8Array, Unknown},
 };
 use napi_derive::napi;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
-use super::{config, outcome::ErrorRecord, runtime};
+use super::{
+    config,
+    outcome::{ErrorRecord, Outcome},
+    runtime,
+};
 use crate::{
+    auth::Io,
     http::{
         Client,
         courier::{Courier, Errand, Errands, Thwarted, courier},
@@ -98,34 +103,34 @@ impl CallHandle {
         Self { courier, errands, errand: Arc::default(), stop, stopped, elapsed }
     }
 
-    /// The next request, waited for; `null` once the call is over.
-    #[napi(ts_return_type = "Promise<RequestRecord | null> | null")]
+    /// Waits for the next request: an empty text tells that the call is over.
+    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord | string")]
     pub fn next<'env>(
         &self,
         env: &'env Env,
         environment: Vec<Option<String>>,
-    ) -> napi::Result<Either<Object<'env>, Either<RequestRecord, Null>>> {
-        let Some(errands) = self.errands.clone() else { return Ok(Either::B(Either::B(Null))) };
+    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+        let Some(errands) = self.errands.clone() else { return Ok(Either::B(over())) };
         let slot = self.errand.clone();
-        let start = |_: &_| async move {
-            let Some(errand) = errands.lock().await.recv().await else { return Either::B(Null) };
-            let record = RequestRecord {
-                method: errand.method().to_owned(),
-                url: errand.url().to_owned(),
-                headers: errand.headers(),
-                body: String::from_utf8_lossy(errand.body()).into_owned(),
-            };
+        let start = |_: &Io| async move {
+            let Some(errand) = errands.lock().await.recv().await else { return over() };
+            let url = errand.url().to_owned();
             *lock(&slot) = Some(errand);
-            Either::A(record)
+            Either::A(url)
         };
-        let refused = |_: &io::Error| Either::B(Null);
-        runtime::spawn(
-            env,
-            config::tls_environment(environment),
-            start,
-            || Either::B(Null),
-            refused,
-        )
+        let refused = |_: &io::Error| over();
+        runtime::spawn(env, config::tls_environment(environment), start, over, refused)
+    }
+
+    /// The request that `next` told of.
+    #[napi]
+    pub fn request(&self) -> Option<RequestRecord> {
+        lock(&self.errand).as_ref().map(|errand| RequestRecord {
+            method: errand.method().to_owned(),
+            url: errand.url().to_owned(),
+            headers: errand.headers(),
+            body: String::from_utf8_lossy(errand.body()).into_owned(),
+        })
     }
 
     /// The answer to the last request, as far as it came.
@@ -227,4 +232,9 @@ pub fn check_fetch(fetch: Unknown<'_>) -> Option<ErrorRecord> {
 pub fn most_to_read(head: HeadRecord) -> u32 {
     let limit = Errand::limit(head.status, head.location.as_deref());
     u32::try_from(limit).unwrap_or(u32::MAX)
+}
+
+/// What `next` tells once there are no more requests.
+fn over() -> Outcome<String> {
+    Either::A(String::new())
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use napi::{
     JsValue as _, ValueType,
-    bindgen_prelude::{FromNapiValue, Unknown},
+    bindgen_prelude::{FromNapiValue, JsObjectValue as _, Object, Unknown},
 };
 
 use crate::{
@@ -15,6 +15,43 @@ use crate::{
 /// Both clocks; `wall_ms` is the shell's `Date.now()`.
 pub fn now(wall_ms: f64) -> Now {
     Now { wall_ms, mono: Instant::now() }
+}
+
+/// The options of a function: a plain object of the shell's, which has read each of the caller's
+/// fields once. A field is named where it is taken, and nowhere else at the border.
+pub struct Fields<'env> {
+    object: Object<'env>,
+    /// What a field's name begins with that the object's does not.
+    prefix: &'static str,
+}
+
+impl<'env> Fields<'env> {
+    /// Of the object that the shell made.
+    pub fn new(object: Object<'env>) -> Self {
+        Self::within("", object)
+    }
+
+    /// Of an object that is an option itself: its fields are named with the option's name.
+    pub fn within(prefix: &'static str, object: Object<'env>) -> Self {
+        Self { object, prefix }
+    }
+
+    /// The field's value, `undefined` where there is none.
+    pub fn get(&self, field: &'static str) -> Result<Unknown<'env>, ArgumentError> {
+        let name = field.strip_prefix(self.prefix).unwrap_or(field);
+        self.object
+            .get_named_property_unchecked(name)
+            .map_err(|error| ArgumentError::of_type(field, unreadable(&error)))
+    }
+
+    /// What `read` makes of the field.
+    pub fn read<T>(
+        &self,
+        field: &'static str,
+        read: impl FnOnce(&'static str, Unknown<'env>) -> Result<T, ArgumentError>,
+    ) -> Result<T, ArgumentError> {
+        read(field, self.get(field)?)
+    }
 }
 
 /// A string.
@@ -72,6 +109,11 @@ pub fn secret_if_string(value: Unknown<'_>) -> Option<Secret> {
     string("secret", value).ok().map(Secret::from)
 }
 
+/// Whether it is no text, and more than a missing one: a `KeyObject`, a `Buffer`, a JWK.
+pub fn is_object(value: Unknown<'_>) -> bool {
+    kind(value) == ValueType::Object
+}
+
 /// The algorithm's name, for the core to judge; for a value of another type the type's name.
 pub fn algorithm(value: Unknown<'_>) -> Option<String> {
     match kind(value) {
@@ -88,13 +130,13 @@ pub fn number(field: &'static str, value: Unknown<'_>) -> Result<f64, ArgumentEr
     }
 }
 
-/// `timeoutMs` as it was given.
-pub fn timeout(value: Unknown<'_>) -> Result<Timeout, ArgumentError> {
+/// A time as it was given.
+pub fn timeout(field: &'static str, value: Unknown<'_>) -> Result<Timeout, ArgumentError> {
     match kind(value) {
         ValueType::Undefined | ValueType::Null => Ok(Timeout::Default),
-        ValueType::Number => cast("timeoutMs", value).map(Timeout::Number),
-        ValueType::String => cast("timeoutMs", value).map(Timeout::Text),
-        other => Err(mistyped("timeoutMs", "a number or a numeric string", other)),
+        ValueType::Number => cast(field, value).map(Timeout::Number),
+        ValueType::String => cast(field, value).map(Timeout::Text),
+        other => Err(mistyped(field, "a number or a numeric string", other)),
     }
 }
 
@@ -125,6 +167,80 @@ pub fn strings(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, A
             })
         })
         .collect()
+}
+
+/// A string or several, or nothing.
+pub fn one_or_more(field: &'static str, value: Unknown<'_>) -> Result<Vec<String>, ArgumentError> {
+    match kind(value) {
+        ValueType::String => Ok(vec![cast(field, value)?]),
+        _ => strings(field, value),
+    }
+}
+
+/// Names with their texts, or nothing: the shell makes a flat list of whatever has them.
+pub fn pairs(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Vec<(String, String)>, ArgumentError> {
+    if matches!(kind(value), ValueType::Undefined | ValueType::Null) {
+        return Ok(Vec::new());
+    }
+    if kind(value) != ValueType::Object || !value.is_array().unwrap_or(false) {
+        return Err(mistyped(field, "an object of strings", kind(value)));
+    }
+    let list: Vec<Unknown<'_>> = cast(field, value)?;
+    if list.len() % 2 == 1 {
+        return Err(ArgumentError::of_type(field, "must be an object of strings"));
+    }
+    list.chunks_exact(2)
+        .map(|pair| {
+            let wrong = |problem| ArgumentError::of_type(field, problem);
+            let name = primitive_text(pair[0]);
+            let name = name.map_err(|_| wrong("must be an object of strings".to_owned()))?;
+            match primitive_text(pair[1]) {
+                Ok(text) => Ok((name, text)),
+                // Not named: what stands in the wrong place may be a secret.
+                Err(kind) => {
+                    Err(wrong(format!("must be an object of strings, one value is {kind}")))
+                }
+            }
+        })
+        .collect()
+}
+
+/// An object of the shell's, or nothing.
+pub fn optional_object<'env>(
+    field: &'static str,
+    value: Unknown<'env>,
+) -> Result<Option<Object<'env>>, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        ValueType::Object => cast(field, value).map(Some),
+        other => Err(mistyped(field, "an object", other)),
+    }
+}
+
+/// PEM, of which the shell has made a string, or nothing.
+pub fn optional_pem(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Option<String>, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        ValueType::String => cast(field, value).map(Some),
+        other => Err(mistyped(field, "a string or a Buffer", other)),
+    }
+}
+
+/// A number, or nothing.
+pub fn optional_number(
+    field: &'static str,
+    value: Unknown<'_>,
+) -> Result<Option<f64>, ArgumentError> {
+    match kind(value) {
+        ValueType::Undefined | ValueType::Null => Ok(None),
+        _ => number(field, value).map(Some),
+    }
 }
 
 /// A string, or what becomes one without running anybody's code; else what it is.
@@ -179,5 +295,9 @@ fn cast<T: FromNapiValue>(field: &'static str, value: Unknown<'_>) -> Result<T, 
     let raw = value.value();
     #[expect(unsafe_code, reason = "the caller has looked at the type")]
     let cast = unsafe { T::from_napi_value(raw.env, raw.value) };
-    cast.map_err(|error| ArgumentError::of_type(field, format!("cannot be read: {}", error.reason)))
+    cast.map_err(|error| ArgumentError::of_type(field, unreadable(&error)))
+}
+
+fn unreadable(error: &napi::Error) -> String {
+    format!("cannot be read: {}", error.reason)
 }

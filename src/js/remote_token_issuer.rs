@@ -5,7 +5,7 @@ use std::io;
 
 use napi::{
     Env,
-    bindgen_prelude::{Either, Object, Unknown},
+    bindgen_prelude::{Either, Object},
 };
 use napi_derive::napi;
 use tokio::select;
@@ -13,9 +13,10 @@ use tokio::select;
 use super::{
     auth::AuthHandle,
     call::{self, CallHandle},
-    config,
+    config::{self, Fields},
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
+    own_tls::{self, own_tls},
     runtime,
 };
 use crate::{
@@ -37,26 +38,22 @@ pub struct RemoteIssuerHandle {
 
 /// `createRemoteTokenIssuer`
 #[napi]
-pub fn remote_token_issuer(
-    url: Unknown<'_>,
-    timeout_ms: Unknown<'_>,
-    idempotency_key: Unknown<'_>,
-    auth: Unknown<'_>,
-    secret: Unknown<'_>,
-    header_name: Unknown<'_>,
-) -> Outcome<RemoteIssuerHandle> {
+pub fn remote_token_issuer(config: Object<'_>, now_ms: f64) -> Outcome<RemoteIssuerHandle> {
     outcome(|| {
+        let fields = Fields::new(config);
         let issuer = RemoteTokenIssuer::new(&Config {
-            url: config::string("url", url)?,
-            timeout_ms: config::timeout(timeout_ms)?,
-            idempotency_key: !config::is_false(idempotency_key),
+            url: fields.read("url", config::string)?,
+            timeout_ms: fields.read("timeoutMs", config::timeout)?,
+            idempotency_key: !config::is_false(fields.get("idempotencyKey")?),
+            tls: own_tls(&fields, config::now(now_ms))?,
         })?;
+        let auth = fields.get("auth")?;
         let auth = if config::is_truthy(auth) {
             config::function("auth", auth)?;
             None
         } else {
-            let secret = config::truthy_string("secret", secret)?;
-            let name = config::truthy_string("headerName", header_name)?;
+            let secret = fields.read("secret", config::truthy_string)?;
+            let name = fields.read("headerName", config::truthy_string)?;
             Some(Auth::legacy(secret.map(Secret::from), name)?)
         };
         Ok::<_, ArgumentError>(RemoteIssuerHandle { issuer, auth })
@@ -77,6 +74,16 @@ impl RemoteIssuerHandle {
         if self.issuer.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
+    }
+
+    /// The `tls` option as it is now. Where it cannot be used, what was used before stays.
+    #[napi]
+    pub fn set_tls(&mut self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
+        outcome(|| {
+            let tls = own_tls::parsed(tls, config::now(now_ms))?;
+            self.issuer = self.issuer.with_tls(Some(tls));
+            Ok::<_, ArgumentError>(())
+        })
     }
 
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.

@@ -18,11 +18,14 @@ use std::{
 
 use napi::{
     Env,
-    bindgen_prelude::{Either, Function, JsObjectValue as _, Object, ToNapiValue},
+    bindgen_prelude::{Either, Object},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::outcome::ErrorRecord;
+use super::{
+    outcome::{ErrorRecord, Outcome},
+    settle,
+};
 use crate::{
     auth::Io,
     error::Key0Error,
@@ -48,49 +51,41 @@ struct Environment {
 /// A promise of what the call gives that `start` begins.
 ///
 /// `start` runs at once, on this thread: so calls find what earlier calls began.
-pub fn spawn<T, F>(
+pub fn spawn<F>(
     env: &Env,
     tls: TlsEnvironment,
     start: impl FnOnce(&Io) -> F,
-    lost: fn() -> T,
-    refused: impl FnOnce(&io::Error) -> T,
-) -> napi::Result<Either<Object<'_>, T>>
+    lost: fn() -> Outcome<String>,
+    refused: impl FnOnce(&io::Error) -> Outcome<String>,
+) -> napi::Result<Either<Object<'_>, Outcome<String>>>
 where
-    T: ToNapiValue + Send + 'static,
-    F: Future<Output = T> + Send + 'static,
+    F: Future<Output = Outcome<String>> + Send + 'static,
 {
     let (handle, io) = match with(*env, |environment| environment.for_call(tls)) {
         Ok(ready) => ready,
         Err(error) => return Ok(Either::B(refused(&error))),
     };
-    let (deferred, promise) = env.create_deferred()?;
+    let (deferred, promise) = settle::promise(env, lost)?;
     let started = {
         let _entered = handle.enter();
         catch_unwind(AssertUnwindSafe(|| start(&io))).ok()
     };
-    handle.spawn(async move {
-        let value = match started {
-            Some(future) => Caught(pin!(future)).await,
-            None => None,
-        };
-        let value = value.unwrap_or_else(lost);
-        let warnings = io.http.take_warnings();
-        deferred.resolve(move |env| {
-            for warning in warnings {
-                warn(env, &warning);
+    if let Some(future) = started {
+        handle.spawn(async move {
+            if let Some(outcome) = Caught(pin!(future)).await {
+                deferred.settle(outcome, io.http.take_warnings());
             }
-            Ok(value)
         });
-    });
+    }
     Ok(Either::A(promise))
 }
 
 /// A promise of what `job` gives on a thread of the signing pool, or of `lost()`; a record where
 /// there is no thread.
-pub fn spawn_signing<T: ToNapiValue + Send + 'static>(
+pub fn spawn_signing(
     env: &Env,
-    job: impl FnOnce() -> T + Send + 'static,
-    lost: fn() -> T,
+    job: impl FnOnce() -> Outcome<String> + Send + 'static,
+    lost: fn() -> Outcome<String>,
 ) -> napi::Result<Either<Object<'_>, ErrorRecord>> {
     let internal = |why: String| Ok(Either::B(Key0Error::internal(&why).into()));
     let signing = match with(*env, |environment| environment.io.signing.clone()) {
@@ -101,10 +96,12 @@ pub fn spawn_signing<T: ToNapiValue + Send + 'static>(
         Ok(ready) => ready,
         Err(lost) => return internal(lost.to_string()),
     };
-    let (deferred, promise) = env.create_deferred()?;
+    let (deferred, promise) = settle::promise(env, lost)?;
     ready.spawn(move || {
-        let value = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| lost());
-        deferred.resolve(move |_| Ok(value));
+        // A panic drops the deferred.
+        if let Ok(outcome) = catch_unwind(AssertUnwindSafe(job)) {
+            deferred.settle(outcome, Vec::new());
+        }
     });
     Ok(Either::A(promise))
 }
@@ -164,16 +161,6 @@ fn end() {
         // Lets the thread end before the process exits, which takes microseconds.
         let _ = ended.recv_timeout(LONGEST_END);
     }
-}
-
-/// `process.emitWarning(warning)`. A runtime without it has no warnings.
-fn warn(env: Env, warning: &str) {
-    let emit = || -> napi::Result<()> {
-        let process: Object<'_> = env.get_global()?.get_named_property("process")?;
-        let emit: Function<'_, &str, ()> = process.get_named_property("emitWarning")?;
-        emit.apply(process, warning)
-    };
-    let _ = emit();
 }
 
 /// A future whose panic is `None`.

@@ -7,7 +7,11 @@ use super::{
     config,
     outcome::{Outcome, outcome},
 };
-use crate::validate_token::{self, ValidatorConfig};
+use crate::{
+    error::Code,
+    jws::{Algorithm, KeyError, Material, Needed},
+    validate_token::{self, ValidatorConfig},
+};
 
 /// `validateKey0Token`: the payload as JSON.
 #[napi]
@@ -25,7 +29,21 @@ pub fn validate_key0_token(
         algorithm: config::algorithm(algorithm),
     };
     let now = config::now(now_ms);
-    outcome(|| validate_token::validate_key0_token(header.as_deref(), &keys, now))
+    let object = match Algorithm::named(keys.algorithm.as_deref()) {
+        Ok(Algorithm::Hs256) if config::is_object(secret) => Some(Needed::Secret),
+        Ok(Algorithm::Rs256) if config::is_object(public_key) => Some(Needed::PublicKey),
+        _ => None,
+    };
+    outcome(|| {
+        let valid = validate_token::validate_key0_token(header.as_deref(), &keys, now);
+        valid.map_err(|error| match object {
+            // The core was given no key then.
+            Some(needed) if error.code == Some(KeyError::CODE) => {
+                KeyError::Unusable(needed, Material::Object).into()
+            }
+            _ => error,
+        })
+    })
 }
 
 /// `validateToken`: the payload as JSON.
@@ -36,7 +54,17 @@ pub fn validate_token(
     now_ms: f64,
 ) -> Outcome<String> {
     let header = config::string("authHeader", auth_header).ok();
+    let is_object = config::is_object(secret);
     let secret = config::secret_if_string(secret);
     let now = config::now(now_ms);
-    outcome(|| validate_token::validate_token(header.as_deref(), secret.as_ref(), now))
+    outcome(|| {
+        let valid = validate_token::validate_token(header.as_deref(), secret.as_ref(), now);
+        valid.map_err(|error| {
+            if error.code == Code::InternalError && is_object {
+                let object = KeyError::Unusable(Needed::Secret, Material::Object);
+                return validate_token::unusable_secret(object);
+            }
+            error
+        })
+    })
 }

@@ -25,11 +25,15 @@ pub enum Needed {
     PrivateKey,
     /// RS256, to verify.
     PublicKey,
+    /// An OAuth client's, to sign who it is.
+    ClientKey,
 }
 
 /// What stands where a key is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Material {
+    /// No text at all: a `KeyObject`, a `Buffer`, a JWK.
+    Object,
     /// A text that is no PEM.
     NoPem,
     /// A PEM in quotes, as an environment file may leave it.
@@ -52,6 +56,8 @@ pub enum Material {
     Other,
     /// A key of another algorithm.
     Algorithm(&'static str),
+    /// An EC key that is damaged, or not on P-256.
+    Curve,
     /// An RSA key of so many bits.
     Bits(usize),
 }
@@ -99,8 +105,21 @@ impl Needed {
     const fn field(self) -> &'static str {
         match self {
             Self::Secret => "secret",
-            Self::PrivateKey => "privateKey",
+            Self::PrivateKey | Self::ClientKey => "privateKey",
             Self::PublicKey => "publicKey",
+        }
+    }
+
+    /// How an object that holds the key gives it as text.
+    const fn as_text(self) -> &'static str {
+        match self {
+            Self::Secret => "give it as a string, a Buffer's by toString()",
+            Self::PrivateKey | Self::ClientKey => {
+                r#"give it as PEM, a KeyObject's by export({ type: "pkcs8", format: "pem" })"#
+            }
+            Self::PublicKey => {
+                r#"give it as PEM, a KeyObject's by export({ type: "spki", format: "pem" })"#
+            }
         }
     }
 
@@ -110,8 +129,14 @@ impl Needed {
             Self::Secret => "everyone may know it",
             Self::PrivateKey => "RS256 signs with an RSA private key",
             Self::PublicKey => "RS256 verifies with an RSA public key",
+            Self::ClientKey => "private_key_jwt signs with a private key",
+        };
+        let (rsa, kinds) = match self {
+            Self::ClientKey => ("RS256 and PS256 need", CLIENT_KEYS),
+            _ => ("RS256 needs", "RS256 needs RSA"),
         };
         let (what, advice) = match found {
+            Material::Object => ("an object", self.as_text()),
             Material::NoPem => ("no PEM", need),
             Material::Quotes => ("quotes around the PEM", "remove them"),
             Material::Base64 => ("base64 of a PEM", "decode it first"),
@@ -122,13 +147,16 @@ impl Needed {
             Material::PublicKey => ("public key", need),
             Material::PrivateKey => ("private key", need),
             Material::Other => ("PEM of another kind", need),
+            Material::Curve => ("EC key that is damaged or of another curve", "ES256 needs P-256"),
             Material::Algorithm(name) => {
-                return format!("is not usable: {name} key: RS256 needs RSA");
+                return format!("is not usable: {name} key: {kinds}");
             }
             Material::Bits(bits) => {
-                return format!("is not usable: RSA key of {bits} bits: RS256 needs 2048 to 8192");
+                return format!("is not usable: RSA key of {bits} bits: {rsa} 2048 to 8192");
             }
         };
         format!("is not usable: {what}: {advice}")
     }
 }
+
+const CLIENT_KEYS: &str = "RS256 and PS256 need RSA, ES256 EC on P-256, EdDSA Ed25519";

@@ -8,13 +8,18 @@ use super::key_error::Material;
 
 /// What stands between one BEGIN and its END.
 #[derive(Clone, Copy)]
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     /// The words after BEGIN.
     pub label: &'a str,
     body: &'a str,
 }
 
 impl<'a> Section<'a> {
+    /// The sections of `text`, in order.
+    pub fn all(text: &'a str) -> impl Iterator<Item = Self> {
+        sections(text)
+    }
+
     /// The first section of `text` whose label ends with `kind`, else the first: a key may stand
     /// beside its certificate or its parameters.
     pub fn find(text: &'a str, kind: &str) -> Result<Self, Material> {

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use crate::error::{Cause, PlainError};
+use crate::{
+    error::{Cause, PlainError},
+    now::Utc,
+};
 
 /// Why a token is refused, in the order in which it is looked at. The words and codes are those of
 /// `jose`, on which users of the SDK branch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rejection {
     /// Not three parts in base64url without padding, the first a JSON object with an `alg`.
     Malformed,
@@ -21,14 +24,49 @@ pub enum Rejection {
     /// The `iat`, `nbf` or `exp` of that name is no number (RFC 7519 §2, `NumericDate`).
     NotANumber(&'static str),
     /// Its `exp` has come (RFC 7519 §4.1.4).
-    Expired,
+    Expired(Option<Near>),
     /// Its `nbf` is still to come (RFC 7519 §4.1.5).
-    NotYetValid,
+    NotYetValid(Option<Near>),
+}
+
+/// The times of a token that misses its own by so little that a clock may be wrong: seconds since
+/// 1970.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Near {
+    issued: Option<f64>,
+    limit: f64,
+    now: f64,
+}
+
+impl Near {
+    /// The times, where the clock is within ten minutes of `limit`.
+    pub(super) fn new(issued: Option<f64>, limit: f64, now: f64) -> Option<Self> {
+        ((limit - now).abs() < TEN_MINUTES).then_some(Self { issued, limit, now })
+    }
+
+    /// In a sentence, after `what` happens at the limit.
+    fn told(self, what: &str) -> String {
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        let utc = |seconds: f64| Utc(seconds as i64);
+        let Self { issued, limit, now } = self;
+        let issued = issued.map(|issued| format!("issued at {}, ", utc(issued)));
+        let issued = issued.unwrap_or_default();
+        format!("{issued}{what} {}, while the clock says {}", utc(limit), utc(now))
+    }
 }
 
 impl Rejection {
     /// jose's code for a claim that is not as it must be.
     pub(crate) const CLAIM: &str = "ERR_JWT_CLAIM_VALIDATION_FAILED";
+
+    /// The times, for the cause alone.
+    fn times(self) -> Option<String> {
+        match self {
+            Self::Expired(near) => near.map(|near| near.told("expired at")),
+            Self::NotYetValid(near) => near.map(|near| near.told("valid from")),
+            _ => None,
+        }
+    }
 
     fn code(self) -> &'static str {
         match self {
@@ -36,16 +74,16 @@ impl Rejection {
             Self::AlgorithmNotAllowed => "ERR_JOSE_ALG_NOT_ALLOWED",
             Self::Signature => "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
             Self::NotAnObject => "ERR_JWT_INVALID",
-            Self::NotANumber(_) | Self::NotYetValid => Self::CLAIM,
-            Self::Expired => "ERR_JWT_EXPIRED",
+            Self::NotANumber(_) | Self::NotYetValid(_) => Self::CLAIM,
+            Self::Expired(_) => "ERR_JWT_EXPIRED",
         }
     }
 
     fn claim(self) -> Option<&'static str> {
         match self {
             Self::NotANumber(claim) => Some(claim),
-            Self::Expired => Some("exp"),
-            Self::NotYetValid => Some("nbf"),
+            Self::Expired(_) => Some("exp"),
+            Self::NotYetValid(_) => Some("nbf"),
             _ => None,
         }
     }
@@ -60,8 +98,8 @@ impl fmt::Display for Rejection {
             Self::Signature => "signature verification failed",
             Self::NotAnObject => "JWT Claims Set must be a top-level JSON object",
             Self::NotANumber(claim) => return write!(f, "\"{claim}\" claim must be a number"),
-            Self::Expired => "\"exp\" claim timestamp check failed",
-            Self::NotYetValid => "\"nbf\" claim timestamp check failed",
+            Self::Expired(_) => "\"exp\" claim timestamp check failed",
+            Self::NotYetValid(_) => "\"nbf\" claim timestamp check failed",
         })
     }
 }
@@ -72,16 +110,24 @@ impl From<Rejection> for PlainError {
             message: rejection.to_string(),
             code: Some(rejection.code()),
             claim: rejection.claim(),
-            cause: None,
+            // Without the times it would say the same again.
+            cause: rejection.times().map(|_| rejection.into()),
         }
     }
 }
 
 impl From<Rejection> for Cause {
     fn from(rejection: Rejection) -> Self {
-        Self { message: rejection.to_string(), code: Some(rejection.code()), ..Self::default() }
+        let message = match rejection.times() {
+            Some(times) => format!("{rejection}: {times}"),
+            None => rejection.to_string(),
+        };
+        Self { message, code: Some(rejection.code()), ..Self::default() }
     }
 }
+
+/// Further off it is no clock's fault.
+const TEN_MINUTES: f64 = 600.0;
 
 #[cfg(test)]
 mod tests {
@@ -119,12 +165,17 @@ mod tests {
             ),
             (Rejection::NotANumber("iat"), "\"iat\" claim must be a number", claim, Some("iat")),
             (
-                Rejection::Expired,
+                Rejection::Expired(None),
                 "\"exp\" claim timestamp check failed",
                 "ERR_JWT_EXPIRED",
                 Some("exp"),
             ),
-            (Rejection::NotYetValid, "\"nbf\" claim timestamp check failed", claim, Some("nbf")),
+            (
+                Rejection::NotYetValid(None),
+                "\"nbf\" claim timestamp check failed",
+                claim,
+                Some("nbf"),
+            ),
         ] {
             let message = message.to_owned();
             let cause = Cause { message: message.clone(), code: Some(code), ..Cause::default() };
@@ -132,5 +183,31 @@ mod tests {
             let error = PlainError { message, code: Some(code), claim, cause: None };
             assert_eq!(PlainError::from(rejection), error);
         }
+    }
+
+    #[test]
+    fn the_times_are_told_where_a_clock_may_be_wrong() {
+        let now = 1_795_788_654.0;
+        let near = |limit| Near::new(Some(now - 90.0), limit, now);
+        for limit in [now, now - 599.0, now + 599.0] {
+            assert!(near(limit).is_some(), "{limit}");
+        }
+        for limit in [now - 600.0, now + 600.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(near(limit), None);
+        }
+        let cause = |rejection| Cause::from(rejection).message;
+        assert_eq!(
+            cause(Rejection::Expired(near(now - 30.0))),
+            "\"exp\" claim timestamp check failed: issued at 2026-11-27T14:09:24Z, expired at \
+            2026-11-27T14:10:24Z, while the clock says 2026-11-27T14:10:54Z"
+        );
+        assert_eq!(
+            cause(Rejection::NotYetValid(Near::new(None, now + 1.5, now))),
+            "\"nbf\" claim timestamp check failed: valid from 2026-11-27T14:10:55Z, while the \
+            clock says 2026-11-27T14:10:54Z"
+        );
+        let error = PlainError::from(Rejection::Expired(near(now)));
+        assert_eq!(error.message, "\"exp\" claim timestamp check failed");
+        assert_eq!(error.cause.map(|cause| cause.code), Some(Some("ERR_JWT_EXPIRED")));
     }
 }

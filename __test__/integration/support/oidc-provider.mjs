@@ -48,9 +48,7 @@ export async function oidcProvider(t) {
     /** @returns {Promise<number>} */
     tokenRequests: async () => (await ask("count")).tokenRequests,
     /** The strategy of a client that the server knows, changed. */
-    auth: (
-      /** @type {Partial<import("../../../index.js").OAuthClientCredentialsConfig>} */ change,
-    ) =>
+    auth: (/** @type {{ [option: string]: any }} */ change) =>
       oauthClientCredentialsAuth({
         tokenUrl: `${origin}/token`,
         clientId: KEY0.id,

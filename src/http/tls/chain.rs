@@ -192,10 +192,10 @@ fn judge(
             None => {}
         }
         if now < certificate.valid.0 {
-            refuse(verdict::NOT_YET_VALID);
+            refuse(verdict::NOT_YET_VALID.at(certificate.valid.0, depth > 0));
         }
         if certificate.valid.1 <= now {
-            refuse(verdict::EXPIRED);
+            refuse(verdict::EXPIRED.at(certificate.valid.1, depth > 0));
         }
     }
 

@@ -8,7 +8,7 @@ use rustls::pki_types::{DnsName, ServerName};
 use super::{
     certificate::Certificate,
     general_name::{ADDRESS, GeneralName, HOST},
-    verdict::{self, Verdict},
+    verdict::{self, Refusal},
 };
 
 /// A host as rustls takes it, and whether a server may be told (SNI).
@@ -42,9 +42,9 @@ fn host_of(name: &DnsName<'_>) -> String {
 }
 
 /// Refuses a certificate that is another host's.
-pub(super) fn check(certificate: &Certificate<'_>, name: &ServerName<'_>) -> Result<(), Verdict> {
+pub(super) fn check(certificate: &Certificate<'_>, name: &ServerName<'_>) -> Result<(), Refusal> {
     let Some(names) = &certificate.extensions.subject_alt_name else {
-        return Err(verdict::NO_ALT_NAME);
+        return Err(verdict::NO_ALT_NAME.into());
     };
     let of = |kind| {
         names.iter().filter_map(move |name| match name {
@@ -63,7 +63,35 @@ pub(super) fn check(certificate: &Certificate<'_>, name: &ServerName<'_>) -> Res
         },
         _ => false,
     };
-    if is_its_own { Ok(()) } else { Err(verdict::OTHER_NAME) }
+    if is_its_own { Ok(()) } else { Err(verdict::OTHER_NAME.because(said(names))) }
+}
+
+/// Whose the certificate is, for the seller's log: the first names alone, and nothing in them that a
+/// log might read as its own.
+fn said(names: &[GeneralName<'_>]) -> String {
+    let shown: Vec<_> = names.iter().filter_map(shown).collect();
+    let first = shown.iter().take(NAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match shown.len() {
+        0 => "it is for no host".to_owned(),
+        1..=NAMES_SHOWN => format!("it is for {first}"),
+        all => format!("it is for {first} and {} more", all - NAMES_SHOWN),
+    }
+}
+
+/// A name that can be a host's.
+fn shown(name: &GeneralName<'_>) -> Option<String> {
+    let octets: &[u8] = match name {
+        GeneralName::Other(HOST, name) => {
+            let graphic = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' };
+            // Longer than any name in the DNS.
+            return Some(name.iter().take(253).map(graphic).collect());
+        }
+        GeneralName::Other(ADDRESS, address) => address,
+        _ => return None,
+    };
+    let v4 = || Some(IpAddr::from(<[u8; 4]>::try_from(octets).ok()?));
+    let v6 = || Some(IpAddr::from(<[u8; 16]>::try_from(octets).ok()?));
+    v4().or_else(v6).map(|address| address.to_string())
 }
 
 /// One `*` within the first label stands for part of it or for the whole, but never for a host of
@@ -102,12 +130,15 @@ pub(super) fn without_end(host: &[u8]) -> &[u8] {
     host.strip_suffix(b".").unwrap_or(host)
 }
 
+/// As many as one looks at.
+const NAMES_SHOWN: usize = 5;
+
 /// Under a domain that does not exist, and never will (RFC 6761 §6.4).
 const ALIAS: &str = ".host.invalid";
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::general_name::MAIL, *};
 
     #[test]
     fn names_match_as_node_matches_them() {
@@ -142,6 +173,22 @@ mod tests {
         ] {
             assert!(!matches(host.as_bytes(), pattern.as_bytes()), "{host} {pattern}");
         }
+    }
+
+    #[test]
+    fn the_names_of_another_hosts_certificate_are_told_up_to_five() {
+        let host = |name| GeneralName::Other(HOST, name);
+        assert_eq!(said(&[]), "it is for no host");
+        assert_eq!(said(&[GeneralName::Other(MAIL, b"a@b.c")]), "it is for no host");
+        let addresses = [&[10, 0, 0, 1][..], &[0; 16], &[1; 5]];
+        let addresses = addresses.map(|octets| GeneralName::Other(ADDRESS, octets));
+        assert_eq!(said(&addresses), "it is for 10.0.0.1, ::");
+        let odd = "a\n\u{e9} b".as_bytes();
+        assert_eq!(said(&[host(odd)]), "it is for a????b");
+        assert_eq!(said(&[host(&[b'a'; 300])]), format!("it is for {}", "a".repeat(253)));
+        let seven = [&b"a"[..], b"b", b"c", b"d", b"e", b"f", b"g"].map(host);
+        assert_eq!(said(&seven), "it is for a, b, c, d, e and 2 more");
+        assert_eq!(said(&seven[..5]), "it is for a, b, c, d, e");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rustls::{
 };
 
 use super::alerts;
+use crate::now::Utc;
 
 /// Node's name for a TLS failure, the one that its `fetch` has in `cause.code`:
 ///
@@ -51,10 +52,8 @@ pub(in crate::http) fn is_of_dialect(error: &io::Error) -> bool {
                 | AlertDescription::ProtocolVersion
                 | AlertDescription::InsufficientSecurity
         ),
-        Some(Error::InvalidCertificate(CertificateError::Other(OtherError(cause)))) => {
-            cause.downcast_ref() == Some(&UNSUPPORTED_SIGNATURE)
-        }
-        _ => false,
+        Some(error) => refusal(error).is_some_and(|it| it.verdict == UNSUPPORTED_SIGNATURE),
+        None => false,
     }
 }
 
@@ -64,39 +63,111 @@ pub(in crate::http) fn of_node(code: &str) -> Option<(&'static str, &'static str
     found.map(|verdict| (verdict.words, verdict.code)).or_else(|| alerts::words(code))
 }
 
+/// What whoever runs the service wants to know besides: a fact of the certificate, or what to do.
+/// For the cause alone, since it may be in the peer's words.
+#[must_use]
+pub fn detail(error: &Error) -> Option<&str> {
+    refusal(error)?.detail.as_deref()
+}
+
 /// What is said against a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     code: &'static str,
     words: &'static str,
+    more: More,
+}
+
+/// What goes with a verdict that concerns a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum More {
+    Nothing,
+    /// The authority is unknown: how to name it.
+    Authority,
+    /// The first second of a certificate whose time is to come, or the last of one whose time is over.
+    Time {
+        limit: i64,
+        is_authoritys: bool,
+    },
 }
 
 impl Verdict {
     const fn new(code: &'static str, words: &'static str) -> Self {
-        Self { code, words }
+        Self { code, words, more: More::Nothing }
+    }
+
+    /// One that the authority's certificate would mend.
+    const fn of_an_unknown_authority(code: &'static str, words: &'static str) -> Self {
+        Self { more: More::Authority, ..Self::new(code, words) }
+    }
+
+    /// The same with the certificate's second that the clock is before, or behind.
+    pub const fn at(self, limit: i64, is_authoritys: bool) -> Self {
+        Self { more: More::Time { limit, is_authoritys }, ..self }
+    }
+
+    /// The same with `detail`.
+    pub fn because(self, detail: String) -> Refusal {
+        Refusal { verdict: self, detail: Some(detail) }
     }
 }
 
-impl fmt::Display for Verdict {
+/// A verdict, and what else the seller wants to know.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    verdict: Verdict,
+    detail: Option<String>,
+}
+
+impl From<Verdict> for Refusal {
+    fn from(verdict: Verdict) -> Self {
+        let detail = match verdict.more {
+            More::Nothing => None,
+            More::Authority => Some(NAME_IT.to_owned()),
+            More::Time { limit, is_authoritys } => {
+                let whose = if is_authoritys { "an authority's" } else { "the server's" };
+                let is_over = verdict.code == EXPIRED.code;
+                let way = if is_over { "was valid until" } else { "is valid from" };
+                Some(format!("{whose} {way} {}", Utc(limit)))
+            }
+        };
+        Self { verdict, detail }
+    }
+}
+
+/// In the words of the verdict.
+impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words)
+        f.write_str(self.verdict.words)
     }
 }
 
-impl std::error::Error for Verdict {}
+impl std::error::Error for Refusal {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        CertificateError::Other(OtherError(Arc::new(refusal))).into()
+    }
+}
 
 impl From<Verdict> for Error {
     fn from(verdict: Verdict) -> Self {
-        CertificateError::Other(OtherError(Arc::new(verdict))).into()
+        Refusal::from(verdict).into()
+    }
+}
+
+fn refusal(error: &Error) -> Option<&Refusal> {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
+            cause.downcast_ref()
+        }
+        _ => None,
     }
 }
 
 fn verdict(error: &Error) -> Verdict {
     match error {
-        Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
-            cause.downcast_ref().copied().unwrap_or(MALFORMED)
-        }
-        Error::InvalidCertificate(_) => MALFORMED,
+        Error::InvalidCertificate(_) => refusal(error).map_or(MALFORMED, |it| it.verdict),
         Error::NoCertificatesPresented => Verdict::new("EPROTO", "the peer shows no certificate"),
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
@@ -144,13 +215,19 @@ pub(super) const NO_ALT_NAME: Verdict = Verdict::new(
     "the certificate has no subjectAltName, and its common name is not read",
 );
 pub(super) const SELF_SIGNED: Verdict =
-    Verdict::new("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate");
-pub(super) const SELF_SIGNED_IN_CHAIN: Verdict =
-    Verdict::new("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain");
-pub(super) const NO_ISSUER: Verdict =
-    Verdict::new("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate");
-pub(super) const UNVERIFIED_LEAF: Verdict =
-    Verdict::new("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate");
+    Verdict::of_an_unknown_authority("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate");
+pub(super) const SELF_SIGNED_IN_CHAIN: Verdict = Verdict::of_an_unknown_authority(
+    "SELF_SIGNED_CERT_IN_CHAIN",
+    "self-signed certificate in certificate chain",
+);
+pub(super) const NO_ISSUER: Verdict = Verdict::of_an_unknown_authority(
+    "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    "unable to get local issuer certificate",
+);
+pub(super) const UNVERIFIED_LEAF: Verdict = Verdict::of_an_unknown_authority(
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    "unable to verify the first certificate",
+);
 pub(super) const BAD_SIGNATURE: Verdict =
     Verdict::new("CERT_SIGNATURE_FAILURE", "certificate signature failure");
 pub(super) const NOT_ITS_KEY: Verdict = Verdict::new("ERR_SSL_BAD_SIGNATURE", "bad signature");
@@ -219,11 +296,34 @@ pub(super) const UNSUPPORTED_CONSTRAINT_SYNTAX: Verdict =
 pub(super) const UNSUPPORTED_NAME_SYNTAX: Verdict =
     Verdict::new("UNSPECIFIED", "unsupported or invalid name syntax");
 
+const NAME_IT: &str = "NODE_EXTRA_CA_CERTS can name a PEM file with its authority's certificate";
+
 #[cfg(test)]
 mod tests {
     use rustls::AlertDescription;
 
     use super::*;
+
+    #[test]
+    fn what_goes_with_a_verdict_is_a_detail_and_none_of_its_words() {
+        for (verdict, detail) in [
+            (EXPIRED.at(0, false), Some("the server's was valid until 1970-01-01T00:00:00Z")),
+            (
+                NOT_YET_VALID.at(86_400, true),
+                Some("an authority's is valid from 1970-01-02T00:00:00Z"),
+            ),
+            (SELF_SIGNED, Some(NAME_IT)),
+            (SELF_SIGNED_IN_CHAIN, Some(NAME_IT)),
+            (NO_ISSUER, Some(NAME_IT)),
+            (UNVERIFIED_LEAF, Some(NAME_IT)),
+            (MALFORMED, None),
+        ] {
+            let error = Error::from(verdict);
+            assert_eq!(super::detail(&error), detail);
+            assert_eq!(reason(&error), verdict.words);
+        }
+        assert_eq!(super::detail(&Error::DecryptError), None);
+    }
 
     #[test]
     fn every_failure_is_said_in_words() {
