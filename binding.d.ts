@@ -17,8 +17,10 @@ export declare class Auth {
    * `NODE_TLS_REJECT_UNAUTHORIZED`.
    */
   peek(nowMs: number, rejectUnauthorized?: string | undefined | null): string | null
+  /** Forgets the token: only the one that goes out as `authorization`, where that is a string. */
+  invalidate(authorization: unknown): void
   /** The header's value, waited for. */
-  load(nowMs: number, environment: Array<string | undefined | null>, part?: CallHandle | undefined | null): Promise<string | ErrorRecord> | ErrorRecord
+  load(nowMs: number, environment: Array<string | undefined | null>, part?: CallHandle | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type AuthHandle = Auth
 
@@ -49,6 +51,38 @@ export declare class Claims {
   get ttlSeconds(): number
 }
 export type ClaimsHandle = Claims
+
+/** One errand. What it does not need is `null`. */
+export declare class Errand {
+  /** `secret`, `get`, `set`, `lock`, `unlock`, `report`. */
+  readonly kind: 'secret' | 'get' | 'set' | 'lock' | 'unlock' | 'report'
+  /** The store's key, or the lock's name. */
+  readonly key?: string
+  /** What to store. */
+  readonly value?: string
+  /** Whose lock. */
+  readonly owner?: string
+  /** For how many milliseconds. */
+  readonly ttlMs?: number
+  /** At which operation the store failed. */
+  readonly operation?: string
+  /** How. */
+  readonly problem?: string
+  /** It is done, and this came of it. */
+  done(value: unknown): void
+  /** It failed, with an error that says this. */
+  failed(message: string): void
+}
+export type ErrandHandle = Errand
+
+/** Errands to be done, and the outcome of the call that they came up in. */
+export declare class Errands {
+  /** The next errand, waited for; `null` when there will be none. */
+  next(): Promise<Errand | null> | null
+  /** The call's outcome, waited for. */
+  outcome(): Promise<string | ErrorRecord> | ErrorRecord
+}
+export type ErrandsHandle = Errands
 
 /** What a caller's `auth` gives, on its way to a call that waits for it. */
 export declare class Given {
@@ -87,7 +121,7 @@ export declare class RemoteIssuer {
   /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
   setTls(tls: object, nowMs: number): Outcome<undefined>
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
-  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>, part?: Call | undefined | null): Promise<string | ErrorRecord> | ErrorRecord
+  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>, part?: Call | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer
 
@@ -159,6 +193,8 @@ export interface HeadRecord {
   location?: string
   /** The value of `Content-Type`, empty for none. */
   contentType: string
+  /** The value of `Retry-After`, if any. */
+  retryAfter?: string
 }
 
 /** How many bytes to read of the body of an answer with this head, and one more. */

@@ -26,8 +26,11 @@ export function noAuth(): AuthHeaderProvider;
  * does.
  *
  * @param headerName an HTTP token (RFC 9110 §5.6.2), e.g. `"X-Internal-Auth"`
- * @param secret characters up to U+00FF, no NUL, no line break inside; may be empty, with a warning
- * @returns a provider of `{ [headerName]: secret }`, a fresh object at each call
+ * @param secret characters up to U+00FF, no NUL, no line break inside; may be empty, with a warning.
+ * A function for one that rotates (a vault, a file): asked at each call, in the caller's async
+ * context, and what it gives is never kept. Its error passes unchanged
+ * @returns a provider of `{ [headerName]: secret }`, a fresh object at each call. With a function it
+ * rejects with a TypeError that names `secret`, never its value, where that is unusable
  * @throws TypeError that names the argument, never the secret, where one is not a usable string
  * @example
  * ```ts
@@ -36,7 +39,10 @@ export function noAuth(): AuthHeaderProvider;
  * const headers = await auth();
  * ```
  */
-export function sharedSecretAuth(headerName: string, secret: string): AuthHeaderProvider;
+export function sharedSecretAuth(
+  headerName: string,
+  secret: string | (() => string | PromiseLike<string>),
+): AuthHeaderProvider;
 
 /**
  * A short-lived JWT, signed again for each request (RFC 6750 §2.1). Its claims are
@@ -129,7 +135,7 @@ export type OAuthClientCredentialsConfig = {
   scopes?: string[];
   /** Sent as `audience`, which Auth0 and others ask for. Default: none. */
   audience?: string;
-  /** Sent as `resource`, once for each (RFC 8707 §2); none unless given. */
+  /** Sent as `resource`, once for each (RFC 8707 §2). Default: none. */
   resource?: string | string[];
   /**
    * Further fields of the form. A `TypeError` where one has an option of its own: `client_id`,
@@ -139,17 +145,17 @@ export type OAuthClientCredentialsConfig = {
   /** Further headers of the request, in place of ours; not `Content-Type`. */
   headers?: Record<string, string> | Headers;
   /**
-   * The lifetime, in seconds, of a token whose `expires_in` is missing or none. Where it is given
-   * a numeric string is taken for `expires_in`, too. Default: none, such an answer is a failure.
+   * The lifetime, in seconds, of a token whose `expires_in` is missing or not a number. Where this
+   * is given, a numeric string is taken as `expires_in`, too. Default: such an answer is a failure.
    */
   defaultExpiresInSeconds?: number;
   /**
-   * How long before its end a token is no longer used, in seconds; of a short lifetime never more
-   * than half. Default: 10, whatever the lifetime.
+   * How many seconds before it expires a token is renewed; never more than half of its lifetime.
+   * Default: 10, whatever the lifetime.
    */
   expiryBufferSeconds?: number;
   /**
-   * `"Bearer"` makes an answer a failure whose `token_type` is another, in any case, or missing
+   * `"Bearer"` refuses an answer whose `token_type` is missing or another, whatever its case
    * (RFC 6749 §7.1). Default: it is not looked at.
    */
   tokenType?: "Bearer";
@@ -163,7 +169,54 @@ export type OAuthClientCredentialsConfig = {
   fetch?: FetchFunction | false;
   /** Private CAs and a client certificate, for the token endpoint alone. */
   tls?: TlsOptions | (() => TlsOptions);
+  /**
+   * A store that processes share, so that a whole fleet uses one token: {@link redisTokenCache}, a
+   * Keyv instance, or any object with `get` and `set`. Memory stays the first level: a call that
+   * finds its token there touches no network. Tokens are kept sealed (AES-256-GCM, its key by
+   * HKDF-SHA-256 (RFC 5869) from the client's secret or key), under a name that is a hash over
+   * everything that decides what a token is good for. A store that is slow (a second), down, full or
+   * lying costs a token request and no call; `diagnostics_channel`'s `key0:cache:error` tells of it.
+   * Default: none.
+   */
+  cache?: TokenCache;
+  /**
+   * Replaces a token so long before it is used for the last time: from 1 on in seconds, below 1 as a
+   * part of the time for which it is used; never more than half of that. The call that is past it
+   * gets the present token at once, and begins one fetch in the background; the moment varies by a
+   * quarter, so that a fleet does not act in step. A fetch that fails keeps the token, and the next
+   * waits 1 s, then longer, up to 60 s. Default: none. RangeError for any other number.
+   */
+  refreshAhead?: number;
+  /**
+   * Repeats a token request that found no connection, lost it, or was answered 429 or 5xx. It never
+   * goes past the 10 seconds that a fetch has. Default: none.
+   */
+  retry?: {
+    /** Requests in all, from 1 to 20. Default: 3. RangeError otherwise. */
+    attempts?: number;
+    /** Milliseconds before the second request, from 0 to 60000; doubled each time. Default: 100. */
+    minDelayMs?: number;
+    /**
+     * The longest pause in milliseconds, also where `Retry-After` (RFC 9110 §10.2.3) asks for more.
+     * Default: 2000.
+     */
+    maxDelayMs?: number;
+  };
+  /**
+   * For how many milliseconds a failure is given again at once, without a request, where the server
+   * said `invalid_client` or answered 429: a fleet with a revoked secret does not hammer it. From 0
+   * to 3600000. Default: 0. RangeError for any other number.
+   */
+  coolDownMs?: number;
 } & (ClientSecret | ClientPrivateKey | ClientCertificate);
+
+/**
+ * A secret or a private key, or a function for one that rotates (a vault, a file): asked at each
+ * token request and at each look into `cache`, in the async context of the call that began it; what
+ * it gives is never kept. Where it fails, or gives what cannot be used, that call is the
+ * {@link Key0Error} `… clientSecret could not be had`, and `cause` says why.
+ */
+export type RotatingSecret = string | (() => string | PromiseLike<string>);
 
 /** A client that has a secret. */
 export type ClientSecret =
@@ -171,13 +224,13 @@ export type ClientSecret =
       /** In the form, `client_secret_post`; or in `Authorization` (RFC 6749 §2.3.1). */
       clientAuthentication?: "client_secret_post" | "client_secret_basic";
       /** Sent byte for byte. */
-      clientSecret: string;
+      clientSecret: RotatingSecret;
     }
   | ({
       /** Signs an assertion with the secret, by HS256, and sends that instead (RFC 7523 §2.2). */
       clientAuthentication: "client_secret_jwt";
       /** Signed with byte for byte. */
-      clientSecret: string;
+      clientSecret: RotatingSecret;
       algorithm?: "HS256";
     } & ClientAssertion);
 
@@ -186,16 +239,25 @@ export type ClientPrivateKey = {
   /** Signs an assertion with a private key (RFC 7523 §2.2). */
   clientAuthentication: "private_key_jwt";
   /** RSA of 2048 bits or more, EC on P-256, or Ed25519, as PEM: PKCS#8, PKCS#1 or SEC1. */
-  privateKey: string;
+  privateKey: RotatingSecret;
   /** RFC 7518 §3, RFC 8037 §3.1. Default: as the key is, for RSA `"RS256"`. */
   algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
+  /**
+   * The other one makes the assertion the grant itself (RFC 7523 §2.1), `scopes` in it, as
+   * Google's service accounts have it. Default: `"client_credentials"`.
+   */
+  grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
+  /** The `sub` of an assertion that is the grant; none unless given. */
+  subject?: string;
+  /** The key's certificate as PEM, told by `x5t#S256` (RFC 7515 §4.1.8), as Entra ID wants it. */
+  certificate?: string;
 } & ClientAssertion;
 
-/** What an assertion may have: one is signed anew for each request, and good for a minute. */
+/** What an assertion may have: one is signed for each request, and is valid for a minute. */
 export type ClientAssertion = {
-  /** The key's id, in the assertion's header (RFC 7515 §4.1.4); none unless given. */
+  /** The key's id, in the assertion's header (RFC 7515 §4.1.4). Default: none. */
   kid?: string;
-  /** Whom it is for, its `aud`. Default: `tokenUrl`. Auth0 wants its issuer. */
+  /** Its `aud`. Default: `tokenUrl`. Auth0 wants its issuer URL. */
   assertionAudience?: string;
 };
 
@@ -205,6 +267,72 @@ export type ClientCertificate = {
   clientAuthentication: "tls_client_auth";
   /** With `cert` and `key`. */
   tls: TlsOptions | (() => TlsOptions);
+};
+
+/** Where processes share what they have; a Keyv instance is one. Each method may be `async`. */
+export type TokenCache = {
+  /** The value that was set, unless it has ended; else anything that is no string. */
+  get(key: string): unknown;
+  /** Keeps a string for `ttlMs` milliseconds. */
+  set(key: string, value: string, ttlMs: number): unknown;
+  /**
+   * Takes the lock `key` for `ttlMs` milliseconds where nobody has it; gives `true` where it did.
+   * With `lock` and `unlock` one process fetches while the others wait for what it sets.
+   */
+  lock?(key: string, owner: string, ttlMs: number): unknown;
+  /** Gives the lock back, where it is still `owner`'s. */
+  unlock?(key: string, owner: string): unknown;
+};
+
+/**
+ * The `cache` of {@link oauthClientCredentialsAuth} in Redis or Valkey, with a lock (`SET NX PX`,
+ * released by its owner alone): one process of a fleet fetches, the others wait for its token. A
+ * process that dies meanwhile is replaced after 2 seconds.
+ *
+ * @param client a connected client of ioredis or node-redis, a cluster's too; you own and close it
+ * @throws TypeError where it is neither
+ * @example
+ * ```ts
+ * import { oauthClientCredentialsAuth, redisTokenCache } from "@key0ai/native";
+ * // new Redis(url) of ioredis, or await createClient({ url }).connect() of node-redis
+ * declare const redis: Parameters<typeof redisTokenCache>[0];
+ * const auth = oauthClientCredentialsAuth({
+ *   tokenUrl: "https://tenant.auth0.com/oauth/token",
+ *   clientId: process.env.CLIENT_ID!,
+ *   clientSecret: process.env.CLIENT_SECRET!,
+ *   cache: redisTokenCache(redis),
+ * });
+ * ```
+ */
+export function redisTokenCache(client: {
+  get(key: string): unknown;
+  set(...args: never[]): unknown;
+  eval(...args: never[]): unknown;
+}): TokenCache & Required<Pick<TokenCache, "lock" | "unlock">>;
+
+/**
+ * A provider that keeps a token, and can be told that the token is no longer good.
+ *
+ * @example
+ * ```ts
+ * import type { OAuthHeaderProvider } from "@key0ai/native";
+ * async function plans(auth: OAuthHeaderProvider) {
+ *   const headers = await auth();
+ *   const answer = await fetch("https://backend.internal/plans", { headers });
+ *   if (answer.status === 401) auth.invalidate(headers);
+ *   return answer;
+ * }
+ * ```
+ */
+export type OAuthHeaderProvider = AuthHeaderProvider & {
+  /**
+   * Forgets the kept token, so that the next call gets another: for a request of your own that was
+   * answered 401. {@link createRemoteTokenIssuer} does it by itself.
+   *
+   * @param rejected the headers that the provider gave for that request. Only their token is then
+   * forgotten, not a fresher one; without them whichever token is kept. A fetch under way goes on
+   */
+  invalidate(rejected?: Record<string, string>): void;
 };
 
 /**
@@ -230,7 +358,7 @@ export type ClientCertificate = {
  */
 export function oauthClientCredentialsAuth(
   config: OAuthClientCredentialsConfig,
-): AuthHeaderProvider;
+): OAuthHeaderProvider;
 
 /** What the SDK's engine asks a token for. Fields that callers add are sent too. */
 export type IssueTokenParams = {
@@ -282,7 +410,9 @@ export type RemoteTokenIssuerConfig = {
 /**
  * A `fetchResourceCredentials` callback that lets a backend issue the token: it POSTs the params
  * as JSON and expects `{ token, tokenType? }`. The POST is written once, and once more for each 307
- * or 308 that asks for it; nothing else repeats it.
+ * or 308 that asks for it. With {@link oauthClientCredentialsAuth} as `auth` it is also sent once
+ * more where the backend answers 401: with a fresh token, within the same `timeoutMs`. Nothing else
+ * repeats it.
  *
  * @returns the callback. Its second argument may have a `signal` that ends the call: it rejects
  * with the signal's reason then, and a token that others wait for is fetched all the same. It never

@@ -11,6 +11,7 @@
  */
 
 const binding = require("./lib/load.js");
+const { done, handsOf, hasErrands, methodsOf } = require("./lib/errands.js");
 const {
   failed,
   fromCaller,
@@ -25,6 +26,7 @@ const {
   unwrap,
 } = require("./lib/errors.js");
 const { send } = require("./lib/fetch.js");
+const { redisTokenCache } = require("./lib/redis-token-cache.js");
 const { routeTo } = require("./lib/route.js");
 const { listen, signalOf } = require("./lib/signal.js");
 const { tlsOption } = require("./lib/tls.js");
@@ -58,8 +60,23 @@ function noAuth() {
 
 /** @type {typeof Types.sharedSecretAuth} */
 function sharedSecretAuth(headerName, secret) {
+  if (typeof secret === "function") return rotatingSecretAuth(headerName, secret);
   const strategy = unwrap(binding.sharedSecret(headerName, secret));
   return provider(strategy, undefined, async () => ({ [headerName]: secret }));
+}
+
+/**
+ * The secret is asked for at each call, in the caller's context, and never kept.
+ * @param {string} headerName
+ * @param {() => string | PromiseLike<string>} ask
+ */
+function rotatingSecretAuth(headerName, ask) {
+  unwrap(binding.sharedSecret(headerName, ""));
+  return async () => {
+    const secret = await ask();
+    const checked = binding.sharedSecret(headerName, secret);
+    return isRecord(checked) ? failed(checked) : { [headerName]: secret };
+  };
 }
 
 /** @type {typeof Types.signedJwtAuth} */
@@ -93,10 +110,16 @@ function oauthClientCredentialsAuth(config) {
     const value = fields[name];
     fields[name] = readable(name, () => (Array.isArray(value) ? value.flat() : pairs(value)));
   }
+  const { cache, clientAuthentication, retry } = fields;
+  const bounds = read(retry, "attempts", "minDelayMs", "maxDelayMs");
+  for (const [name, value] of Object.entries(bounds)) fields[`retry.${name}`] = value;
+  fields.cache = readable("cache", () => methodsOf(cache));
   const { parts, renew } = tlsOption(fields.tls);
   fields.tls = parts;
   const strategy = unwrap(binding.clientCredentials(fields, Date.now()));
   const route = routeOf({ ...fields, url: fields.tokenUrl });
+  const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
+  handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
   const headers = async () => {
     renew?.(strategy);
@@ -104,7 +127,9 @@ function oauthClientCredentialsAuth(config) {
     return { Authorization: await authorization(strategy, unverified, route) };
   };
   routes.set(headers, route);
-  return provider(strategy, renew, headers, route);
+  /** @param {Record<string, string>} [rejected] */
+  const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
+  return provider(strategy, renew, Object.assign(headers, { invalidate }), route);
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
@@ -159,7 +184,8 @@ function createRemoteTokenIssuer(config) {
           thrown = error;
         });
       }
-      const outcome = await issuing;
+      let outcome = await issuing;
+      if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
       const isStopped = leave?.();
       if (!isRecord(outcome)) return JSON.parse(outcome);
       const dialect = outcome.cause?.dialect;
@@ -288,7 +314,8 @@ async function authorization(strategy, rejectUnauthorized, route) {
         route.thrown = error;
       });
     }
-    const loaded = await loading;
+    let loaded = await loading;
+    if (hasErrands(loaded)) loaded = await done(loaded, strategy);
     if (!isRecord(loaded)) return loaded;
     const dialect = loaded.cause?.dialect;
     if (dialect === undefined || again === 0 || !route?.takesOver(loaded)) {
@@ -411,10 +438,17 @@ const CLIENT_CREDENTIALS = [
   "privateKey",
   "algorithm",
   "kid",
+  "certificate",
   "assertionAudience",
+  "grantType",
+  "subject",
   "defaultExpiresInSeconds",
   "expiryBufferSeconds",
   "tokenType",
+  "cache",
+  "refreshAhead",
+  "retry",
+  "coolDownMs",
   "tls",
   "fetch",
 ];
@@ -438,6 +472,7 @@ module.exports = {
   Key0Error,
   noAuth,
   oauthClientCredentialsAuth,
+  redisTokenCache,
   setKey0ErrorClass,
   sharedSecretAuth,
   signedJwtAuth,

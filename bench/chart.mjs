@@ -10,7 +10,10 @@ const THEMES = {
   dark: { text: "#f0f6fc", quiet: "#9198a1", line: "#3d444d", ours: "#4493f8", others: "#565f69" },
 };
 
-/** Each a row's metric for some sides on some runtimes. */
+/**
+ * Each a row's metric for some sides on all runtimes.
+ * @type {{ title: string, unit: string, row: string, metric: string, sides: string[], isOwnScale?: boolean }[]}
+ */
 const PANELS = [
   {
     title: "Remote issue, 64 at a time",
@@ -21,10 +24,11 @@ const PANELS = [
   },
   {
     title: "CPU of the same issue",
-    unit: "µs an issue, less is better",
+    unit: "µs an issue, less is better; each runtime to its own scale",
     row: "remote-64",
     metric: "cpu",
     sides: ["addon", "undici", "fetch"],
+    isOwnScale: true,
   },
   {
     title: "HS256 header",
@@ -69,7 +73,7 @@ function chart({ date, commit, machine, rows }, theme) {
     });
     y += Math.max(...pair.map(({ height }) => height)) + MARGIN;
   }
-  const note = `Medians; the whisker is the least and the most of all rounds. ${machine}; ${commit}, ${date.slice(0, 10)}.`;
+  const note = `Medians; whiskers from the least to the most of all rounds. undici with its default Agent. ${machine}; ${commit}, ${date.slice(0, 10)}.`;
   body += text(MARGIN, y, note, theme.quiet, 'font-size="11"');
   const height = y + 16;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escaped(described(rows))}" font-family="-apple-system,'Segoe UI','Noto Sans',Helvetica,Arial,sans-serif">
@@ -79,7 +83,7 @@ ${body}
 }
 
 /** @param {typeof PANELS[number]} panel @param {Result[]} rows @param {typeof THEMES.light} theme */
-function drawn({ title, unit, row, metric, sides }, rows, theme) {
+function drawn({ title, unit, row, metric, sides, isOwnScale }, rows, theme) {
   const groups = rows
     .filter((result) => result.id === row && !result.absent)
     .map(({ runtime, sides: all }) => ({
@@ -92,12 +96,12 @@ function drawn({ title, unit, row, metric, sides }, rows, theme) {
         return figure ? [{ name, label: brief(name), ...figure }] : [];
       }),
     }));
-  const most = Math.max(1, ...groups.flatMap(({ bars }) => bars.map(({ most }) => most)));
-  const scale = (COLUMN - LABEL - VALUE) / most;
+  const mosts = groups.map(({ bars }) => Math.max(...bars.map(({ most }) => most)));
   let svg = text(0, 12, title, theme.text, 'font-size="15" font-weight="600"');
   svg += text(0, 29, unit, theme.quiet, 'font-size="11"');
   let y = 44;
-  for (const { runtime, bars } of groups) {
+  for (const [index, { runtime, bars }] of groups.entries()) {
+    const scale = (COLUMN - LABEL - VALUE) / (isOwnScale ? mosts[index] : Math.max(...mosts));
     svg += text(0, y + 11, runtime, theme.text, 'font-size="12" font-weight="600"');
     for (const { name, label, median, least, most } of bars) {
       const [end, middle] = [LABEL + median * scale, y + BAR / 2];

@@ -48,7 +48,7 @@ const wanted = runtime
     : NAMES;
 const length = quick
   ? { rounds: 3, ms: 60, warmMs: 60, processes: 3 }
-  : { rounds: 5, ms: 250, warmMs: 400, processes: 15 };
+  : { rounds: 5, ms: 250, warmMs: 400, processes: 11 };
 
 const began = performance.now();
 const programs = rust();

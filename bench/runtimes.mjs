@@ -78,6 +78,7 @@ export function labelOf(side, { title, fetch }) {
     closure: "a plain async closure",
     "n-api": "one N-API call",
     fetch: `fetch (${fetch})`,
+    "bun:fetch": "fetch of Bun, beside it",
     undici: `undici ${undici}, default Agent`,
     "undici-64": `undici ${undici}, Agent({ connections: 64 })`,
     "openid-client": `openid-client ${PEERS["openid-client"]}`,

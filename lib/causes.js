@@ -6,6 +6,8 @@
  * @import { CauseRecord } from "../binding"
  */
 
+const { placedAt } = require("./stack.js");
+
 /**
  * The cause that a record tells of; `reason` is what the caller's own code threw, if it did.
  * @param {CauseRecord} record
@@ -26,7 +28,13 @@ function likeness(error, above = new Set()) {
   const [message, name, code, stack, cause] = FIELDS.map((field) => read(error, field));
   const words = text(message === undefined ? error : message);
   const copy = worded(words, typeof name === "string" ? name : "Error");
-  if (typeof stack === "string") Object.defineProperty(copy, "stack", { value: stack });
+  if (typeof stack === "string") {
+    Object.defineProperty(copy, "stack", { value: stack });
+    placedAt(
+      copy,
+      stack.split("\n").find((line) => /^ +at /.test(line)),
+    );
+  }
   if (typeof code === "string" || typeof code === "number") Object.assign(copy, { code });
   above.add(error);
   if (cause !== undefined && !above.has(cause) && above.size < DEEPEST) {
@@ -44,7 +52,7 @@ function worded(message, name = "Error") {
   const error = new Error(message);
   if (name !== "Error") Object.defineProperty(error, "name", { value: name });
   Object.defineProperty(error, "stack", { value: `${name}: ${message}`, configurable: true });
-  return error;
+  return placedAt(error);
 }
 
 /** @param {any} error @param {string} field */

@@ -88,6 +88,7 @@ function headOf({ status, ok, headers }) {
     status: typeof status === "number" ? status : ok ? 200 : 500,
     location: line("location"),
     contentType: line("content-type") ?? "",
+    retryAfter: line("retry-after"),
   };
 }
 

@@ -28,7 +28,8 @@ function tlsOption(option) {
     for (const name of NAMES) {
       const field = `tls.${name}`;
       const part = readable(field, () => given[name]);
-      parts[name] = readable(field, () => pem(called(field, part)));
+      const value = called(field, part);
+      parts[name] = readable(field, () => pem(value));
     }
     return parts;
   };

@@ -3,7 +3,7 @@
 //
 //   node scripts/system.mjs    installs what is missing where it may, and says what it cannot
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -24,6 +24,15 @@ const PROGRAMS = [
   { name: "ip", use: "some tests", packages: "iproute2" },
   { name: "openssl", use: "some tests", packages: "openssl" },
   { name: "nginx", use: "some tests", packages: "nginx-light" },
+  { name: "strace", use: "some tests", packages: "strace" },
+  { name: "valgrind", use: "some tests", packages: "valgrind" },
+  {
+    name: "postgres",
+    use: "some tests",
+    packages: "postgresql",
+    isThere: () => existsSync("/usr/lib/postgresql"),
+  },
+  { name: "redis-server", use: "some tests", packages: "redis-server" },
   { name: "python3", use: "some tests", packages: "python3" },
   {
     name: "python3-venv",

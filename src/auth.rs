@@ -14,6 +14,7 @@ pub use self::{
     client_credentials::ClientCredentials, shared_secret::SharedSecret, signed_jwt::SignedJwt,
 };
 use crate::{
+    errand::Errands,
     error::{ArgumentError, Key0Error},
     http::Client,
     http::headers::HeaderLine,
@@ -29,6 +30,8 @@ pub struct Io {
     pub http: Client,
     /// Threads for signatures that take long.
     pub signing: SigningPool,
+    /// Where a load sends what only the caller's side can do.
+    pub errands: Errands,
 }
 
 /// Headers on their way, or why there are none.
@@ -67,6 +70,12 @@ impl Auth {
         matches!(self, Self::ClientCredentials(strategy) if strategy.is_https())
     }
 
+    /// Whether it has to ask its caller's side for something at times.
+    #[must_use]
+    pub fn has_errands(&self) -> bool {
+        matches!(self, Self::ClientCredentials(strategy) if strategy.has_errands())
+    }
+
     /// Whose token is waited for, where one is: scheme, host and port.
     #[must_use]
     pub fn token_origin(&self) -> Option<String> {
@@ -84,6 +93,13 @@ impl Auth {
             Self::SharedSecret(strategy) => Some(strategy.header()),
             Self::SignedJwt(strategy) => strategy.peek(now).map(authorization),
             Self::ClientCredentials(strategy) => strategy.peek(now, verifies).map(authorization),
+        }
+    }
+
+    /// Forgets a token that is kept, or only the one that goes out as this `Bearer …`.
+    pub fn invalidate(&self, authorization: Option<&str>) {
+        if let Self::ClientCredentials(strategy) = self {
+            strategy.invalidate(authorization);
         }
     }
 
@@ -110,7 +126,7 @@ impl Auth {
                 Box::pin(async { Ok(vec![authorization(signed.await?)]) })
             }
             Self::ClientCredentials(strategy) => {
-                let token = strategy.token(now, &io.http);
+                let token = strategy.token(now, io);
                 Box::pin(async { Ok(vec![authorization(token.await?)]) })
             }
         }

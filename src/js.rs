@@ -8,6 +8,7 @@ mod access_token_issuer;
 mod auth;
 mod call;
 mod config;
+mod errands;
 #[cfg(feature = "fault-injection")]
 mod fault_injection;
 mod given;

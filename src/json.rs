@@ -32,6 +32,19 @@ impl fmt::Debug for Value<'_> {
 }
 
 impl<'a> Value<'a> {
+    /// What it is, in words.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self.0.as_bytes().first() {
+            Some(b'"') => "a string",
+            Some(b'{') => "an object",
+            Some(b'[') => "an array",
+            Some(b't' | b'f') => "a boolean",
+            Some(b'n') => "null",
+            _ => "a number",
+        }
+    }
+
     /// The text as it stands in the source, for `JSON.parse`.
     #[must_use]
     pub fn text(self) -> &'a str {

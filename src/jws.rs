@@ -20,7 +20,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 
 pub(crate) use self::pem::Section;
 pub use self::{
-    client_key::ClientKey,
+    client_key::{ClientKey, KeyName},
     key_error::{KeyError, Material, Needed},
     rejection::{Near, Rejection},
 };

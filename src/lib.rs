@@ -16,6 +16,7 @@
 
 pub mod access_token_issuer;
 pub mod auth;
+pub mod errand;
 pub mod error;
 pub mod fault_injection;
 pub mod http;
@@ -27,6 +28,7 @@ pub mod jws;
 mod lock;
 pub mod message;
 pub mod now;
+pub mod random;
 pub mod redact;
 pub mod remote_token_issuer;
 pub mod secret;

@@ -13,6 +13,13 @@ pub struct Now {
 }
 
 impl Now {
+    /// The same moment, so much later on both clocks.
+    #[must_use]
+    pub fn later(self, mono: Instant) -> Self {
+        let passed = mono.saturating_duration_since(self.mono);
+        Self { wall_ms: self.wall_ms + passed.as_secs_f64() * 1000.0, mono }
+    }
+
     /// Whole seconds since 1970, as JWTs count (RFC 7519 §2, `NumericDate`).
     #[must_use]
     pub fn seconds(self) -> f64 {

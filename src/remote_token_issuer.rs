@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    auth::{Auth, Io, client_credentials::LONGEST_FETCH},
+    auth::{Auth, ClientCredentials, Io, client_credentials::LONGEST_FETCH},
     error::{ArgumentError, Cause, Code, Key0Error},
     http::{
-        Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
+        Client, Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
         courier::Courier,
         fault::Phase,
         headers::{self, HeaderLine, Unsendable},
@@ -169,9 +169,12 @@ impl RemoteTokenIssuer {
             CallAuth::Given(_) => Phase::Auth,
         };
         let until = self.headers_until(&auth, now);
-        let auth = match auth {
-            CallAuth::Strategy(auth) => CallAuth::Strategy(auth.headers(now, io)),
-            CallAuth::Given(given) => CallAuth::Given(given),
+        let (auth, renewal) = match auth {
+            CallAuth::Strategy(auth) => {
+                let headers = auth.headers(now, io);
+                (CallAuth::Strategy(headers), Renewal::of(auth, now, io))
+            }
+            CallAuth::Given(given) => (CallAuth::Given(given), None),
         };
         let settings = self.0.clone();
         let http = match &courier {
@@ -196,18 +199,26 @@ impl RemoteTokenIssuer {
                 lines => lines,
             };
             let lines = lines.unwrap_or(Err(Failure::TimedOut { phase: waits_for, limit }));
+            let body = body.map(Bytes::from);
             let issued = async {
                 let lines = lines?;
                 if let Some(courier) = courier {
                     courier.spell(lines.iter().map(|line| line.name.clone()));
                 }
-                let mut issue = Issue::new(&settings, body, lines)?;
-                let driven = timeout_at(deadline, http.drive(&mut issue, &sent)).await;
-                driven.unwrap_or_else(|_| {
-                    let origin = issue.redirects.request().target.origin().to_string();
-                    let phase = Phase::at(origin, sent.is_under_way());
-                    Err(Failure::TimedOut { phase, limit })
-                })
+                let mut issue = Issue::new(&settings, body.clone(), lines)?;
+                let issued = issue.drive(&http, deadline, &sent).await;
+                let Some(renewal) = renewal.filter(|_| issue.is_unauthorized(&issued)) else {
+                    return issued;
+                };
+                // Boxed, since hardly any call comes here.
+                match Box::pin(renewal.headers(&issue.lines, deadline)).await {
+                    Ok(lines) => {
+                        let mut again = Issue::new(&settings, body, lines)?;
+                        Box::pin(again.drive(&http, deadline, &sent)).await
+                    }
+                    // Nothing is under way, so it is no timeout: the engine may try again.
+                    Err(why) => issued.map_err(|rejected| rejected.without_fresh_token(why)),
+                }
             };
             issued.await.map_err(|why| why.into_error(sent.get()))
         }
@@ -286,11 +297,12 @@ struct Issue<'a> {
 impl<'a> Issue<'a> {
     fn new(
         settings: &'a Settings,
-        body: Option<String>,
+        body: Option<Bytes>,
         lines: Vec<HeaderLine>,
     ) -> Result<Self, Failure> {
         let mut headers = settings.headers.clone();
-        if let Some(key) = body.as_deref().filter(|_| settings.idempotency_key).and_then(key) {
+        let params = body.as_deref().filter(|_| settings.idempotency_key);
+        if let Some(key) = params.and_then(|params| key(str::from_utf8(params).ok()?)) {
             headers.insert(IDEMPOTENCY_KEY, key);
         }
         headers::merge(&mut headers, &lines).map_err(Failure::Headers)?;
@@ -298,9 +310,30 @@ impl<'a> Issue<'a> {
             method: Method::POST,
             target: settings.endpoint.target().clone(),
             headers,
-            body: body.map(Bytes::from).unwrap_or_default(),
+            body: body.unwrap_or_default(),
         });
         Ok(Self { redirects, settings, lines })
+    }
+
+    async fn drive(
+        &mut self,
+        http: &Client,
+        deadline: Instant,
+        sent: &Sent,
+    ) -> Result<String, Failure> {
+        let driven = timeout_at(deadline, http.drive(self, sent)).await;
+        driven.unwrap_or_else(|_| {
+            let origin = self.redirects.request().target.origin().to_string();
+            let phase = Phase::at(origin, sent.is_under_way());
+            Err(Failure::TimedOut { phase, limit: self.settings.timeout })
+        })
+    }
+
+    /// Whether the POST itself was refused for its token (RFC 6750 §3.1). Behind a 303 the backend
+    /// has served it.
+    fn is_unauthorized(&self, issued: &Result<String, Failure>) -> bool {
+        self.redirects.request().method == Method::POST
+            && matches!(issued, Err(Failure::Backend { answer, .. }) if answer.status == 401)
     }
 
     fn read(&self, reply: &Reply) -> Result<String, Failure> {
@@ -312,7 +345,7 @@ impl<'a> Issue<'a> {
         if !reply.is_success() {
             // A coded body may lack its end and be taken as far as it goes.
             let body = redactor().excerpt(&reply.text, true);
-            return Err(Failure::Backend { answer: described(), body });
+            return Err(Failure::Backend { answer: described(), body, no_fresh_token: None });
         }
         if let Some(fault) = &reply.broken {
             return Err(Failure::Fault(fault.clone()));
@@ -351,6 +384,40 @@ impl Exchange for Issue<'_> {
     }
 }
 
+/// What gives another token where the backend rejects the first.
+struct Renewal {
+    strategy: ClientCredentials,
+    /// When the call began.
+    call: Now,
+    io: Io,
+}
+
+impl Renewal {
+    fn of(auth: Auth, call: Now, io: &Io) -> Option<Self> {
+        match auth {
+            Auth::ClientCredentials(strategy) => Some(Self { strategy, call, io: io.clone() }),
+            Auth::None | Auth::SharedSecret(_) | Auth::SignedJwt(_) => None,
+        }
+    }
+
+    /// Headers with a token that is not the one in `lines`; else why there are none.
+    async fn headers(
+        self,
+        lines: &[HeaderLine],
+        deadline: Instant,
+    ) -> Result<Vec<HeaderLine>, Option<String>> {
+        let Self { strategy, call, io } = self;
+        let rejected = lines.first().ok_or(None)?;
+        let mono = Instant::now().into_std();
+        let token = strategy.another_token(&rejected.value, call, mono, &io);
+        match timeout_at(deadline, token).await {
+            Ok(Ok(value)) => Ok(vec![HeaderLine { value, ..rejected.clone() }]),
+            Ok(Err(error)) => Err(error.cause.map(|cause| cause.message)),
+            Err(_) => Err(Some("none came in time".to_owned())),
+        }
+    }
+}
+
 /// A redactor that knows the call's secrets. It is made only where something is quoted.
 fn redactor(settings: &Settings, lines: &[HeaderLine]) -> Redactor {
     let mut redactor = Redactor::default();
@@ -374,6 +441,8 @@ enum Failure {
     Backend {
         answer: Described,
         body: Excerpt,
+        /// Why the token that was rejected could not be replaced.
+        no_fresh_token: Option<String>,
     },
     NoToken {
         answer: Described,
@@ -405,6 +474,13 @@ enum Failure {
 }
 
 impl Failure {
+    fn without_fresh_token(mut self, why: Option<String>) -> Self {
+        if let Self::Backend { no_fresh_token, .. } = &mut self {
+            *no_fresh_token = why;
+        }
+        self
+    }
+
     /// The contract's table. `sent` tells whether bytes of a request went out.
     fn into_error(self, sent: bool) -> IssueError {
         let (code, http_status) = match &self {
@@ -445,8 +521,12 @@ impl Failure {
     /// For the seller.
     fn cause(&self, sent: bool) -> Cause {
         let cause = match self {
-            Self::Backend { answer, body } => {
-                Cause { status: Some(answer.status), ..Cause::new(answer).quoting(body.clone()) }
+            Self::Backend { answer, body, no_fresh_token } => {
+                let cause = match no_fresh_token {
+                    Some(why) => Cause::new(format_args!("{answer}; no fresh token: {why}")),
+                    None => Cause::new(answer),
+                };
+                Cause { status: Some(answer.status), ..cause.quoting(body.clone()) }
             }
             Self::NoToken { answer } => Cause {
                 status: Some(answer.status),
@@ -508,8 +588,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        auth::{ClientCredentials, client_credentials},
-        http::{Client, Resolver, fault::Reason, tls::TlsEnvironment},
+        auth::client_credentials,
+        errand::Errands,
+        http::{Resolver, fault::Reason, tls::TlsEnvironment},
         signing_pool::SigningPool,
     };
 
@@ -524,7 +605,7 @@ mod tests {
 
     fn issue<'a>(settings: &'a Settings, body: &str) -> Issue<'a> {
         let line = HeaderLine { name: "X-A".to_owned(), value: "canary-secret".to_owned().into() };
-        Issue::new(settings, Some(body.to_owned()), vec![line]).unwrap()
+        Issue::new(settings, Some(body.to_owned().into()), vec![line]).unwrap()
     }
 
     /// What an issue ends with whose one answer is this.
@@ -685,7 +766,7 @@ mod tests {
 
     fn io() -> Io {
         let http = Client::new(TlsEnvironment::default(), Resolver::default());
-        Io { http, signing: SigningPool::default() }
+        Io { http, signing: SigningPool::default(), errands: Errands::default() }
     }
 
     async fn issued<F: Future<Output = Given> + Send>(

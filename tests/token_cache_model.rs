@@ -197,6 +197,7 @@ impl Pair {
                 return;
             }
             Cached::UnderWay(waiter) => waiter,
+            Cached::Due(..) | Cached::Failed(_) => unreachable!("nothing asked for it"),
             Cached::Missing(ticket, waiter) => {
                 assert!(self.model.under_way.is_none(), "two loads under way");
                 self.model.loads += 1;
@@ -220,15 +221,16 @@ impl Pair {
             .take()
             .map(|(ticket, began)| (ticket, began, ended.expect("a ticket is a load under way")));
         assert_eq!(current.is_some(), ended.is_some());
+        let now = self.now().mono;
         for (ticket, began, load) in self.abandoned.drain(..).chain(current) {
             self.model.ended.insert(load, end);
             match end {
                 End::Token => {
                     let seconds = lifetime.map_or(1e300, |eighths| f64::from(eighths) / 8.0);
                     let token = AccessToken::new(load.to_string().into(), began, seconds);
-                    ticket.finish(Ok(token));
+                    ticket.finish(Ok(token), now);
                 }
-                End::Failure => ticket.finish(Err(load)),
+                End::Failure => ticket.finish(Err(load), now),
                 End::Vanished => drop(ticket),
             }
         }
@@ -310,6 +312,7 @@ fn threads_that_race_share_one_load_at_a_time() {
                     return (End::Token, Some(token.token().expose().to_owned()));
                 }
                 Cached::UnderWay(waiter) => (None, waiter),
+                Cached::Due(..) | Cached::Failed(_) => unreachable!("nothing asked for it"),
                 Cached::Missing(ticket, waiter) => (Some(ticket), waiter),
             };
             if let Some(ticket) = ticket {
@@ -322,11 +325,11 @@ fn threads_that_race_share_one_load_at_a_time() {
                 match ended {
                     End::Token => {
                         let token = AccessToken::new(load.to_string().into(), now, 60.0);
-                        ticket.finish(Ok(token));
+                        ticket.finish(Ok(token), now.mono);
                         let kept = cache.peek(now).map(|token| token.token().expose().to_owned());
                         assert_eq!(kept, Some(load.to_string()), "the token is not kept");
                     }
-                    End::Failure => ticket.finish(Err(load)),
+                    End::Failure => ticket.finish(Err(load), now.mono),
                     End::Vanished => drop(ticket),
                 }
             }

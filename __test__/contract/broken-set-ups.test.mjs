@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, createSecretKey } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -29,7 +29,9 @@ import { httpServer, reply } from "../support/server.mjs";
 import { CLAIMS, hs256, SECRET } from "../support/tokens.mjs";
 
 /** @param {string} url @param {object} [config] */
-const issue = (url, config) => createRemoteTokenIssuer({ url, ...config })(PAYMENT);
+async function issue(url, config) {
+  return await createRemoteTokenIssuer({ url, ...config })(PAYMENT);
+}
 
 /** An issue by a backend that answers so. @param {import("../support/server.mjs").Answer} answer */
 const answered = (answer, config = {}) => {
@@ -134,6 +136,12 @@ const CALLS = [
     }),
   ],
   [
+    "an OAuth server that writes expires_in as a string",
+    "ORIGIN answered 200 (no content type, 40 bytes): expires_in must be a number, got a string",
+    "Failed to authenticate via OAuth: Invalid OAuth response: missing access_token or expires_in",
+    authorized((_, response) => reply(response, { access_token: "t", expires_in: "3600" })),
+  ],
+  [
     "a 500 with a page of HTML",
     "ORIGIN answered 500 (text/html, 69 bytes)",
     "Backend failed to issue token: 500",
@@ -165,8 +173,15 @@ describe("a call: set-up | console.error(error) shows | the buyer sees", () => {
     });
   }
 
+  it("each stands in docs/operations.md, with what mends it", () => {
+    const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+    for (const [, shown] of CALLS) {
+      assert.ok(page.includes(` | \`${shown.replace("ORIGIN", "…")}\` | `), shown);
+    }
+  });
+
   it("the page of HTML is in cause.body, whole", async (t) => {
-    const { error } = await CALLS[6][3](t);
+    const { error } = await CALLS[7][3](t);
     assert.equal(error.cause.body, HTML);
   });
 });

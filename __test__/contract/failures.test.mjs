@@ -149,7 +149,8 @@ describe("the stack", () => {
   it("begins with the error's name and sentence", async (t) => {
     const server = await rawServer(t, answer("no", { status: "503 Busy" }));
     const { stack } = await rejection(ISSUER.call(server.url));
-    assert.match(stack, /^Key0Error: Backend failed to issue token: 503\n\s+at /);
+    // Where nobody awaits it in a function, Bun knows no caller.
+    assert.match(stack, /^Key0Error: Backend failed to issue token: 503(\n\s+at |$)/);
   });
 });
 

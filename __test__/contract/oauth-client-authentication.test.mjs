@@ -5,7 +5,15 @@ import { createHmac, createPublicKey, verify } from "node:crypto";
 import { describe, it } from "node:test";
 import { CANARY, refusesField, rejectsWith } from "../support/errors.mjs";
 import { oauthFailed } from "../support/exchanges.mjs";
-import { EC, ED25519, ENCRYPTED, RSA, RSA_PUBLIC, SHORT_RSA } from "../support/keys.mjs";
+import {
+  CERTIFICATE,
+  EC,
+  ED25519,
+  ENCRYPTED,
+  RSA,
+  RSA_PUBLIC,
+  SHORT_RSA,
+} from "../support/keys.mjs";
 import { CLIENT, GRANT, oauth, oauthOf } from "../support/oauth-server.mjs";
 import { rawServer, reply } from "../support/server.mjs";
 
@@ -161,6 +169,36 @@ describe("private_key_jwt", () => {
   });
 });
 
+describe("a grant that is an assertion (RFC 7523 §2.1)", () => {
+  const config = {
+    clientAuthentication: "private_key_jwt",
+    grantType: "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    privateKey: RSA.pkcs8,
+    kid: "1",
+    scopes: ["a", "b"],
+  };
+
+  it("has scopes and issuer inside, and nothing else beside it", async (t) => {
+    const { form, url } = await requestOf(t, config);
+    const [, assertion] = form[1];
+    assert.deepEqual(form, [
+      ["grant_type", config.grantType],
+      ["assertion", assertion],
+    ]);
+    const [header, payload] = assertion.split(".").slice(0, 2).map(decoded);
+    assert.deepEqual(header, { alg: "RS256", typ: "JWT", kid: "1" });
+    const { jti, iat, exp, ...claims } = payload;
+    assert.deepEqual(claims, { iss: CLIENT.clientId, aud: url, scope: "a b" });
+    assert.deepEqual([typeof jti, exp - iat], ["string", 60]);
+  });
+
+  it("has the subject that the configuration names", async (t) => {
+    const { form } = await requestOf(t, { ...config, scopes: [], subject: "user@seller.test" });
+    const { sub, scope } = decoded(form[1][1].split(".")[1]);
+    assert.deepEqual({ sub, scope }, { sub: "user@seller.test", scope: undefined });
+  });
+});
+
 describe("client_secret_jwt", () => {
   it("signs with the secret, which is sent nowhere", async (t) => {
     const config = { clientAuthentication: "client_secret_jwt", kid: "1" };
@@ -248,6 +286,17 @@ describe("oauthClientCredentialsAuth refuses", () => {
       "Basic without a secret",
       { clientAuthentication: "client_secret_basic", clientSecret: "" },
       "clientSecret",
+    ],
+    [
+      "a certificate of another key",
+      { clientAuthentication: jwt, privateKey: RSA.pkcs8, certificate: CERTIFICATE },
+      "certificate",
+    ],
+    ["another grant", { grantType: "password" }, "grantType"],
+    [
+      "a grant that is an assertion, where none is signed",
+      { grantType: "urn:ietf:params:oauth:grant-type:jwt-bearer" },
+      "grantType",
     ],
     ["a resource that is no string", { resource: { href: "x" } }, "resource"],
     ["extraParams that are a string", { extraParams: CANARY }, "extraParams"],

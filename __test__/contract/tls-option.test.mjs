@@ -1,13 +1,14 @@
 // @ts-check
 /** The `tls` option of both HTTP functions: private CAs and client certificates. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { createRemoteTokenIssuer, oauthClientCredentialsAuth } from "../../index.mjs";
 import { authority, certificate, PURPOSES } from "../support/certificates.mjs";
 import { CANARY, refusesField, rejectsWith } from "../support/errors.mjs";
 import { EXCHANGES } from "../support/exchanges.mjs";
 import { PAYMENT } from "../support/payment.mjs";
-import { httpServer } from "../support/server.mjs";
+import { httpServer, reply } from "../support/server.mjs";
 
 const CA = authority("the servers' authority");
 const CLIENTS = authority("the clients' authority");
@@ -23,6 +24,21 @@ function identity(name, spec = {}) {
     ...spec,
   });
   return { cert: pem, key, keys };
+}
+
+/** Encrypted as OpenSSL did before PKCS#8. */
+const LEGACY = readFileSync(
+  new URL("../../tests/fixtures/rsa-encrypted-legacy.pem", import.meta.url),
+  "utf8",
+);
+const VERIFIES = "NODE_TLS_REJECT_UNAUTHORIZED";
+
+/** Bun's server demands a certificate, but does not tell whose it was. */
+const TELLS = !process.versions.bun;
+
+/** @param {string[]} seen @param {string[]} names */
+function saw(seen, names) {
+  assert.deepEqual(seen, TELLS ? names : names.map(() => "somebody"));
 }
 
 /** A call of either function with this `tls`. */
@@ -53,7 +69,7 @@ async function demanding(t, good, options = {}) {
     /** @type {import("node:http").ServerResponse} */ response,
   ) => {
     const socket = /** @type {import("node:tls").TLSSocket} */ (response.socket);
-    seen.push(String(socket.getPeerCertificate().subject?.CN));
+    seen.push(TELLS ? String(socket.getPeerCertificate().subject?.CN) : "somebody");
     response.end(good);
   };
   const tls = {
@@ -76,7 +92,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
         const { url, seen } = await demanding(t, good, versions);
         const { cert, key } = client;
         assert.deepEqual(await create(url, { ca: CA.pem, cert, key })(), gives);
-        assert.deepEqual(seen, ["client-1"]);
+        saw(seen, ["client-1"]);
       });
 
       for (const kind of ["RSA-2048", "P-384", "Ed25519"]) {
@@ -84,7 +100,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
           const { url, seen } = await demanding(t, good, versions);
           const { cert, key } = identity(`client of ${kind}`, { key: kind });
           assert.deepEqual(await create(url, { ca: CA.pem, cert, key })(), gives);
-          assert.deepEqual(seen, [`client of ${kind}`]);
+          saw(seen, [`client of ${kind}`]);
         });
       }
 
@@ -94,7 +110,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
           assert.match(error.message, /\((ERR_SSL_\w+|ECONNRESET)\)$/);
           return true;
         });
-        assert.deepEqual(seen, []);
+        saw(seen, []);
       });
     }
 
@@ -119,7 +135,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
         { ca: line(CA.pem), cert: line(client.cert), key: line(client.key) },
       ];
       for (const tls of forms) assert.deepEqual(await create(url, tls)(), gives);
-      assert.deepEqual(
+      saw(
         seen,
         forms.map(() => "client-1"),
       );
@@ -130,7 +146,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
       for (const { cert, key } of [client, other, client, other]) {
         assert.deepEqual(await create(url, { ca: CA.pem, cert, key })(), gives);
       }
-      assert.deepEqual(seen, ["client-1", "client-2", "client-1", "client-2"]);
+      saw(seen, ["client-1", "client-2", "client-1", "client-2"]);
       assert.equal(connections(), 2);
     });
 
@@ -146,7 +162,7 @@ for (const { name, good, create, gives, fails } of CALLS) {
         });
         const { cert } = client;
         assert.deepEqual(await create(url, { ca: CA.pem, cert, key, passphrase })(), gives);
-        assert.deepEqual(seen, ["client-1"]);
+        saw(seen, ["client-1"]);
       });
     }
 
@@ -162,7 +178,67 @@ for (const { name, good, create, gives, fails } of CALLS) {
       // A strategy keeps its token: only a new one asks again.
       for (const issue of issues) await issue();
       const again = name === "the OAuth strategy" ? [] : ["client-2", "client-2"];
-      assert.deepEqual(seen, ["client-1", "client-1", ...again]);
+      saw(seen, ["client-1", "client-1", ...again]);
+    });
+
+    for (const [what, broken, warning] of [
+      ["a pair that does not fit", () => other.key, "tls.key is not the key of tls.cert"],
+      ["what is no key", () => "", "tls.key holds no private key in PEM"],
+      [
+        "nothing, since it throws",
+        () => {
+          throw new Error("ENOENT");
+        },
+        "tls.key cannot be read: ENOENT",
+      ],
+    ]) {
+      it(`goes on with what it had where a function gives ${what}, and warns once`, async (t) => {
+        const { url, seen } = await demanding(t, good);
+        const warnings = /** @type {string[]} */ ([]);
+        t.mock.method(process, "emitWarning", (/** @type {string} */ text) => warnings.push(text));
+        let key = () => client.key;
+        const tls = { ca: CA.pem, cert: client.cert, key: () => key() };
+        const calls = [create(url, tls)];
+        key = /** @type {() => string} */ (broken);
+        for (const call of [...calls, ...calls]) assert.deepEqual(await call(), gives);
+        saw(
+          seen,
+          seen.map(() => "client-1"),
+        );
+        assert.deepEqual(warnings, [`${warning} (what was read before stays in use)`]);
+      });
+    }
+
+    it("shows its certificate where it is redirected to, too", async (t) => {
+      const seen = /** @type {unknown[]} */ ([]);
+      const answer = (/** @type {any} */ { target }, /** @type {any} */ response) => {
+        seen.push(response.socket.authorized ?? true);
+        if (target === "/again") return reply(response, good);
+        return reply(response, "", 307, { Location: "/again", Connection: "close" });
+      };
+      const { cert, key } = client;
+      const ca = CLIENTS.pem;
+      const options = { cert: server.pem, key: server.key, ca, requestCert: true };
+      const { url } = await httpServer(t, answer, { tls: options });
+      assert.deepEqual(await create(url, { ca: CA.pem, cert, key })(), gives);
+      assert.deepEqual(seen, [true, true]);
+    });
+
+    it("verifies nobody where NODE_TLS_REJECT_UNAUTHORIZED is 0, its own CAs or not", async (t) => {
+      const { url } = await demanding(t, good);
+      const { cert, key } = client;
+      const { NODE_TLS_REJECT_UNAUTHORIZED } = process.env;
+      t.after(() => {
+        if (NODE_TLS_REJECT_UNAUTHORIZED === undefined) delete process.env[VERIFIES];
+        else process.env[VERIFIES] = NODE_TLS_REJECT_UNAUTHORIZED;
+      });
+      t.mock.method(process, "emitWarning", () => {});
+      const call = create(url, { ca: CLIENTS.pem, cert, key });
+      process.env[VERIFIES] = "0";
+      assert.deepEqual(await call(), gives);
+      delete process.env[VERIFIES];
+      const message = /\(UNABLE_TO_VERIFY_LEAF_SIGNATURE\)$/;
+      await rejectsWith(call(), { ...fails(""), message });
     });
 
     it("refuses what cannot be used, by name", () => {
@@ -184,6 +260,11 @@ for (const { name, good, create, gives, fails } of CALLS) {
         [{ cert: key, key }, "tls.cert", "tls.cert holds no certificate in PEM"],
         [{ cert, key: cert }, "tls.key", "tls.key holds no private key in PEM"],
         [{ cert: expired.cert, key: expired.key }, "tls.cert", "tls.cert has expired"],
+        [
+          { cert, key: LEGACY, passphrase: CANARY },
+          "tls.key",
+          "tls.key is encrypted in a way that is not supported: convert it to PKCS#8 with AES",
+        ],
         [{ cert, key: encrypted }, "tls.key", "tls.key is encrypted: tls.passphrase is missing"],
         [
           { cert, key: encrypted, passphrase: CANARY },
@@ -203,3 +284,23 @@ for (const { name, good, create, gives, fails } of CALLS) {
     });
   });
 }
+
+describe("tls_client_auth refuses", () => {
+  const create = (/** @type {string} */ tokenUrl, /** @type {any} */ tls) =>
+    oauthClientCredentialsAuth({
+      tokenUrl,
+      clientId: "id",
+      clientAuthentication: "tls_client_auth",
+      tls,
+    });
+
+  it("a token endpoint without TLS", () => {
+    refusesField(() => create("http://127.0.0.1/", client), TypeError, "tokenUrl");
+  });
+
+  for (const tls of [undefined, { ca: CA.pem }]) {
+    it(`tls of ${Object.keys(tls ?? {})}, which has no certificate`, () => {
+      refusesField(() => create("https://127.0.0.1/", tls), TypeError, "tls");
+    });
+  }
+});

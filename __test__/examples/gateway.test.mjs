@@ -181,6 +181,28 @@ for (const name of BACKENDS) {
       assert.notEqual(other, first);
       assert.equal(await call("c-1", "0x2"), undefined);
     });
+
+    it("gives one credential where its answer was lost and the engine calls again", async (t) => {
+      const backend = await started(t, name, { CREDENTIAL_SECRET, AUTH: "none" });
+      /** @type {any[]} */
+      const issued = [];
+      const between = await httpServer(t, async ({ headers, body }, response) => {
+        const { "content-type": type, "idempotency-key": key } = headers;
+        const answer = await fetch(`${backend}/issue`, {
+          method: "POST",
+          headers: { "content-type": type, "idempotency-key": key },
+          body: new Uint8Array(body),
+        });
+        issued.push(await answer.json());
+        if (issued.length === 1) response.socket?.resetAndDestroy();
+        else reply(response, issued.at(-1), answer.status);
+      });
+      const env = { AUTH: "none", BACKEND_URL: between.url };
+      const { status, body } = await buy(await started(t, "standalone-gateway", env));
+      assert.equal(status, 200);
+      assert.equal(issued.length, 2);
+      assert.deepEqual(new Set(issued.map(({ token }) => token)), new Set([body.token]));
+    });
   });
 }
 

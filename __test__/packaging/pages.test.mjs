@@ -41,19 +41,25 @@ function folderOf(name) {
   return name === "vitest" ? installed("vitest", { vitest: "^4.1" }) : ROOT;
 }
 
+/** @param {string} name */
+function hasTypes(name) {
+  const file = join(folderOf(name), "node_modules", name, "package.json");
+  if (!existsSync(file)) return false;
+  const { types, typings, exports } = JSON.parse(readFileSync(file, "utf8"));
+  return Boolean(types ?? typings) || JSON.stringify(exports ?? "").includes('"types"');
+}
+
 /** Links the packages of these programs beside the app; one that is not here may be anything. */
 function provide(/** @type {string} */ app, /** @type {string[]} */ sources) {
   const specifiers = sources.flatMap((source) =>
-    [...source.matchAll(/(?:from|^import) "([^"]+)"/gm)].map(([, name]) => name),
+    [...source.matchAll(/(?:from |import |import\()"([^"]+)"/g)].map(([, name]) => name),
   );
   const others = specifiers.filter((name) => !/^(node:|\.|@key0ai\/)/.test(name));
   const names = others.map((name) => name.match(/^(?:@[^/]+\/)?[^/]+/)?.[0] ?? name);
-  const unknown = others.filter((_, i) => {
-    return !existsSync(join(folderOf(names[i]), "node_modules", names[i]));
-  });
+  const unknown = others.filter((_, i) => !hasTypes(names[i]));
   for (const name of new Set(["@types", ...names])) {
     const [from, to] = [folderOf(name), app].map((folder) => join(folder, "node_modules", name));
-    if (!existsSync(from)) continue;
+    if (name !== "@types" && !hasTypes(name)) continue;
     mkdirSync(dirname(to), { recursive: true });
     symlinkSync(from, to);
   }
@@ -84,10 +90,10 @@ for (const page of PACKED_PAGES) {
     const blocks = blocksOf(page);
     const programs = blocks.filter(({ kind }) => /^([cm]?[jt]s)$/.test(kind));
 
-    it("has blocks of a kind that is checked", () => {
-      const kinds = /^([cm]?[jt]s|sh|json|diff|dockerfile|yaml|text)$/;
+    it("names its programs and commands as they are looked for here", () => {
+      const others = /^(javascript|typescript|[jt]sx|bash|shell|console)$/;
       assert.deepEqual(
-        blocks.filter(({ kind }) => !kinds.test(kind)),
+        blocks.filter(({ kind }) => others.test(kind)),
         [],
       );
     });

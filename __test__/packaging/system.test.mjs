@@ -26,7 +26,7 @@ const isDebian = existsSync("/usr/bin/apt-get");
 const mayTest = mayHide && isDebian && process.getuid?.() === 0;
 const skip =
   mayTest || process.env.CI
-    ? absence("ip", "openssl", "nginx", "python3", "python3-venv")
+    ? absence("ip", "openssl", "nginx", "python3", "python3-venv", "strace", "valgrind")
     : "root may make a namespace on Debian";
 
 /** The files that a shell could take for these programs, where there are any. */

@@ -11,10 +11,12 @@ import {
   type Key0ErrorCode,
   noAuth,
   type OAuthClientCredentialsConfig,
+  type OAuthHeaderProvider,
   oauthClientCredentialsAuth,
   type RemoteTokenIssuerConfig,
   sharedSecretAuth,
   type TlsOptions,
+  type TokenCache,
   type TokenClaims,
   type TokenIssuanceResult,
   type TokenResult,
@@ -115,6 +117,7 @@ type Tls = {
 holds<Equal<TlsOptions, Tls>>();
 
 // OAuthClientCredentialsConfig
+type Rotating = string | (() => string | PromiseLike<string>);
 type Assertion = { kid?: string; assertionAudience?: string };
 holds<
   Equal<
@@ -132,22 +135,29 @@ holds<
       expiryBufferSeconds?: number;
       tokenType?: "Bearer";
       tls?: Tls | (() => Tls);
+      cache?: TokenCache;
+      refreshAhead?: number;
+      retry?: { attempts?: number; minDelayMs?: number; maxDelayMs?: number };
+      coolDownMs?: number;
     } & (
       | (
           | {
               clientAuthentication?: "client_secret_post" | "client_secret_basic";
-              clientSecret: string;
+              clientSecret: Rotating;
             }
           | ({
               clientAuthentication: "client_secret_jwt";
-              clientSecret: string;
+              clientSecret: Rotating;
               algorithm?: "HS256";
             } & Assertion)
         )
       | ({
           clientAuthentication: "private_key_jwt";
-          privateKey: string;
+          privateKey: Rotating;
           algorithm?: "RS256" | "PS256" | "ES256" | "EdDSA";
+          grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
+          subject?: string;
+          certificate?: string;
         } & Assertion)
       | { clientAuthentication: "tls_client_auth"; tls: Tls | (() => Tls) }
     )
@@ -221,11 +231,19 @@ holds<
 
 // the functions
 holds<Equal<typeof noAuth, () => AuthHeaderProvider>>();
-holds<Equal<typeof sharedSecretAuth, (headerName: string, secret: string) => AuthHeaderProvider>>();
+holds<
+  Equal<
+    typeof sharedSecretAuth,
+    (
+      headerName: string,
+      secret: string | (() => string | PromiseLike<string>),
+    ) => AuthHeaderProvider
+  >
+>();
 holds<
   Equal<
     typeof oauthClientCredentialsAuth,
-    (config: OAuthClientCredentialsConfig) => AuthHeaderProvider
+    (config: OAuthClientCredentialsConfig) => OAuthHeaderProvider
   >
 >();
 holds<

@@ -27,11 +27,11 @@ describe("index.d.ts", () => {
     assert.deepEqual(compile(here), { status: 0, said: "" });
   });
 
-  it("has examples that compile, one for each function and class that is called", (t) => {
+  it("has examples that compile, one for each function and class that is called, and one type", (t) => {
     const examples = [...declarations.matchAll(/ \* ```ts\n(.*?) \* ```\n/gs)].map(([, lines]) =>
       lines.replaceAll(/^ \* ?/gm, ""),
     );
-    assert.equal(examples.length, 10);
+    assert.equal(examples.length, 12);
     const folder = mkdtempSync(join(here, "examples-"));
     t.after(() => rmSync(folder, { recursive: true }));
     examples.forEach((text, i) => {

@@ -5,43 +5,75 @@ mod authentication;
 pub mod config;
 mod failure;
 mod grant;
+mod load;
+pub mod policy;
 mod request;
+mod sealing;
+mod store;
 #[cfg(test)]
 mod tests;
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
-
-pub use self::{authentication::Method, config::Config};
-use self::{failure::Failure, grant::Grant, request::TokenRequest};
+pub use self::{
+    authentication::{GrantType, Method},
+    config::Config,
+    policy::Policy,
+};
+use self::{failure::Failure, grant::Grant, load::Load};
 use crate::{
+    auth::Io,
     error::{ArgumentError, Key0Error},
-    fault_injection,
-    http::{Client, Fault, Sent, fault::Phase, tls::OwnTls},
+    http::{Fault, tls::OwnTls},
     now::Now,
     secret::Secret,
-    token_cache::{AccessToken, Cached, Failed, Ticket, TokenCache},
+    token_cache::{Cached, Failed, TokenCache},
 };
 
 /// A client of an OAuth 2.0 server, and its token.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientCredentials {
     grant: Arc<Grant>,
+    config: Arc<Config>,
+    policy: Policy,
     /// Of servers that were verified.
     verified: TokenCache<Failure>,
     /// Of those that were not: no verified call gets a token that anybody may have given.
     unverified: TokenCache<Failure>,
 }
+
 impl ClientCredentials {
     /// Reads the configuration once.
     ///
     /// # Errors
     /// A `TypeError` that names the field.
     pub fn new(config: &Config) -> Result<Self, ArgumentError> {
-        let grant = Grant::new(config)?;
+        Self::governed(config.clone(), Policy::default())
+    }
+
+    /// The same with a policy of its own. Where that asks for a secret or key, the configuration
+    /// has none.
+    ///
+    /// # Errors
+    /// A `TypeError` that names the field.
+    pub fn governed(config: Config, policy: Policy) -> Result<Self, ArgumentError> {
+        let grant = match policy.asks {
+            Some(field) => Grant::new(&config.with_stand_in(field))?,
+            None => Grant::new(&config)?,
+        };
+        if policy.store.is_some() && !config.authentication.method.has_material() {
+            let problem = "needs a clientSecret or privateKey, with which tokens are sealed";
+            return Err(ArgumentError::of_type("cache", problem));
+        }
         let (verified, unverified) = Default::default();
-        Ok(Self { grant: Arc::new(grant), verified, unverified })
+        let (grant, config) = (Arc::new(grant), Arc::new(config));
+        Ok(Self { grant, config, policy, verified, unverified })
+    }
+
+    /// Whether it has to ask its caller's side for something.
+    #[must_use]
+    pub fn has_errands(&self) -> bool {
+        self.policy.asks.is_some() || self.policy.store.is_some()
     }
 
     /// Other CAs and another certificate from now on: files that have changed. Its token stays.
@@ -68,7 +100,14 @@ impl ClientCredentials {
     /// `Bearer …`, where a token is at hand, for a call that verifies servers or does not.
     #[must_use]
     pub fn peek(&self, now: Now, verifies: bool) -> Option<Secret> {
-        self.cache(verifies).peek(now).map(|token| authorization(&token))
+        self.cache(verifies).peek(now).map(|token| token.authorization().clone())
+    }
+
+    /// Forgets the token, or only the one that goes out as this `Bearer …`.
+    pub fn invalidate(&self, authorization: Option<&str>) {
+        for cache in [&self.verified, &self.unverified] {
+            cache.invalidate(authorization);
+        }
     }
 
     /// Why a call cannot even begin: the system has no thread or descriptor for it.
@@ -92,23 +131,58 @@ impl ClientCredentials {
     pub fn token(
         &self,
         now: Now,
-        client: &Client,
+        io: &Io,
     ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
-        let found = match self.cache(client.environment().verifies()).find(now) {
+        self.token_at(now, now, io)
+    }
+
+    /// The same for a call that was begun at `call` and comes back with a token that a server
+    /// rejected. No token is obtained later on the wall clock than its call's beginning: that is
+    /// the only `Date.now()` there is, and may be a fake one that stands still.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` 500.
+    pub fn another_token(
+        &self,
+        rejected: &Secret,
+        call: Now,
+        mono: std::time::Instant,
+        io: &Io,
+    ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
+        self.invalidate(Some(rejected.expose()));
+        self.token_at(call.later(mono), Now { mono, ..call }, io)
+    }
+
+    fn token_at(
+        &self,
+        now: Now,
+        obtained: Now,
+        io: &Io,
+    ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
+        let load = |ticket, replaced| {
+            tokio::spawn(Load::new(self.clone(), obtained, io).run(ticket, replaced));
+        };
+        let found = match self.cache(io.http.environment().verifies()).find(now) {
             Cached::Fresh(token) => Ok(token),
-            Cached::UnderWay(waiter) => Err(waiter),
+            Cached::Due(token, ticket) => {
+                load(ticket, Some(token.authorization().clone()));
+                Ok(token)
+            }
+            Cached::UnderWay(waiter) => Err(Ok(waiter)),
+            Cached::Failed(failure) => Err(Err(failure)),
             Cached::Missing(ticket, waiter) => {
-                tokio::spawn(load(ticket, self.grant.clone(), now, client.clone()));
-                Err(waiter)
+                load(ticket, None);
+                Err(Ok(waiter))
             }
         };
         async {
             let waited = match found {
                 Ok(token) => Ok(token),
-                Err(waiter) => waiter.wait().await,
+                Err(Ok(waiter)) => waiter.wait().await,
+                Err(Err(failure)) => Err(Failed::Load(failure)),
             };
             match waited {
-                Ok(token) => Ok(authorization(&token)),
+                Ok(token) => Ok(token.authorization().clone()),
                 Err(Failed::Load(failure)) => Err(failure.error()),
                 Err(Failed::Vanished) => Err(Failure::Vanished.error()),
             }
@@ -116,25 +190,10 @@ impl ClientCredentials {
     }
 }
 
-async fn load(ticket: Ticket<Failure>, grant: Arc<Grant>, now: Now, client: Client) {
-    let sent = Sent::default();
-    let mut exchange = match TokenRequest::new(grant, now) {
-        Ok(exchange) => exchange,
-        Err(failure) => return ticket.finish(Err(failure)),
-    };
-    // Counted from the call, as its issuer's own time is.
-    let deadline = Instant::from_std(now.mono) + LONGEST_FETCH;
-    let result = timeout_at(deadline, client.drive(&mut exchange, &sent)).await;
-    fault_injection::point("token fetch");
-    ticket.finish(result.unwrap_or_else(|_| {
-        let origin = exchange.redirects.request().target.origin().to_string();
-        let phase = Phase::at(origin, sent.is_under_way());
-        Err(Failure::TimedOut { phase, sent: sent.get() })
-    }));
-}
-
-fn authorization(token: &AccessToken) -> Secret {
-    format!("Bearer {}", token.token().expose()).into()
+impl fmt::Debug for ClientCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentials").field("grant", &self.grant).finish_non_exhaustive()
+    }
 }
 
 /// For the whole exchange, the body included; the SDK's.

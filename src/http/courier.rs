@@ -35,6 +35,19 @@ pub struct Errand {
     answer: oneshot::Sender<Result<Reply, Thwarted>>,
 }
 
+/// The head of an answer, as far as it is read.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerHead {
+    /// The status code.
+    pub status: u16,
+    /// The value of `Location`, if any.
+    pub location: Option<String>,
+    /// The value of `Content-Type`, empty for none.
+    pub content_type: String,
+    /// The value of `Retry-After`, if any.
+    pub retry_after: Option<String>,
+}
+
 /// What `fetch` rejected with, as far as it can be told.
 #[derive(Clone, Debug, Default)]
 pub struct Thwarted {
@@ -151,14 +164,8 @@ impl Errand {
 
     /// Its answer: `body` is what came of it, decoded, up to a byte more than its limit; `broken`
     /// is why it is not whole.
-    pub fn answered(
-        self,
-        status: u16,
-        location: Option<String>,
-        content_type: String,
-        mut body: Vec<u8>,
-        broken: Option<Thwarted>,
-    ) {
+    pub fn answered(self, head: AnswerHead, mut body: Vec<u8>, broken: Option<Thwarted>) {
+        let AnswerHead { status, location, content_type, retry_after } = head;
         let origin = self.request.target.origin();
         let location = location.filter(|_| reply::redirects(status));
         let mut broken = broken.map(|thwarted| thwarted.into_fault(origin, true));
@@ -168,7 +175,8 @@ impl Errand {
             broken = Some(reply::too_long(origin));
         }
         let text = reply::text(&body);
-        let answer = Reply { status, location, text, content_type, broken };
+        let retry_after = retry_after.filter(|_| !(200..300).contains(&status));
+        let answer = Reply { status, location, text, content_type, retry_after, broken };
         // The call may be over.
         let _ = self.answer.send(Ok(answer));
     }

@@ -6,16 +6,17 @@
 //! are no `HTTP/1.1` become that one.
 
 /// The headers that are read, by hyper or by us. Others do not reach `http::Response`.
-const READ: [&str; 7] = [
+const READ: [&str; 8] = [
     "connection",
     "content-encoding",
     "content-length",
     "content-type",
     "keep-alive",
     "location",
+    "retry-after",
     "transfer-encoding",
 ];
-const ALL: u8 = (1 << READ.len()) - 1;
+const ALL: u8 = u8::MAX >> (8 - READ.len());
 /// In bytes. Node's `fetch` takes 16 KiB, Bun's more than 100 KB.
 const LONGEST_HEAD: usize = 256 * 1024;
 

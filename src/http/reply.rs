@@ -28,6 +28,8 @@ pub struct Reply {
     pub text: String,
     /// The value of `Content-Type`, empty for none.
     pub content_type: String,
+    /// `Retry-After`, of a non-2xx.
+    pub retry_after: Option<String>,
     /// Why the body is not whole. A non-2xx is an answer all the same.
     pub broken: Option<Fault>,
 }
@@ -83,6 +85,8 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
     let codings = coding::codings(&head.headers);
     let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let content_type = String::from_utf8_lossy(content_type.unwrap_or_default()).into_owned();
+    let retry_after = head.headers.get(header::RETRY_AFTER).and_then(|it| it.to_str().ok());
+    let retry_after = retry_after.map(str::to_owned).filter(|_| !(200..300).contains(&status));
     let limit = limit(status);
     let mut body = Vec::new();
     let mut broken = None;
@@ -117,7 +121,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
     if is_reset && ends_with_its_connection(&head.headers) && is_whole(&text) {
         broken = None;
     }
-    (Reply { status, location: None, text, content_type, broken }, whole)
+    (Reply { status, location: None, text, content_type, retry_after, broken }, whole)
 }
 
 /// Whether nothing else tells the end of the body (RFC 9112 §6.3).

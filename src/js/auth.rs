@@ -16,6 +16,7 @@ use super::{
     access_token_issuer::AccessTokenIssuerHandle,
     call::{self, CallHandle},
     config::{self, Fields},
+    errands::{self, Settled},
     outcome::{Outcome, lost, outcome},
     own_tls::{self, own_tls},
     runtime, settle,
@@ -24,8 +25,9 @@ use crate::{
     auth::{
         Auth, ClientCredentials, Io, SharedSecret, SignedJwt,
         client_credentials::{
-            self, Method,
+            self, GrantType, Method, Policy,
             config::{Authentication, Dialect},
+            policy::{CoolDown, RefreshAhead, Retry, Store},
         },
         signed_jwt::{self, Claims},
     },
@@ -82,15 +84,22 @@ impl AuthHandle {
         catch_unwind(AssertUnwindSafe(peek)).ok().flatten()
     }
 
+    /// Forgets the token: only the one that goes out as `authorization`, where that is a string.
+    #[napi]
+    pub fn invalidate(&self, authorization: Unknown<'_>) {
+        let rejected = config::secret_if_string(authorization);
+        self.auth.invalidate(rejected.as_ref().map(Secret::expose));
+    }
+
     /// The header's value, waited for.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn load<'env>(
         &self,
         env: &'env Env,
         now_ms: f64,
         environment: Vec<Option<String>>,
         part: Option<&mut CallHandle>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+    ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
         let now = part.as_ref().map_or(now, |part| part.begun(now));
         let courier = part.and_then(CallHandle::courier);
@@ -107,9 +116,9 @@ impl AuthHandle {
                 outcome
             }
         };
-        let refused = |error: &io::Error| Either::B(self.auth.refused(error).into());
-        let lost = || Either::B(lost());
-        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
+        let refused = |error: &io::Error| Settled::B(self.auth.refused(error).into());
+        let lost = || Settled::B(lost());
+        errands::spawn(env, self.auth.has_errands(), environment, start, lost, refused)
     }
 }
 
@@ -196,10 +205,11 @@ pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
 pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let fields = Fields::new(config);
-        ClientCredentials::new(&client_credentials::Config {
+        let (authentication, asks) = authentication(&fields)?;
+        let config = client_credentials::Config {
             token_url: fields.read("tokenUrl", config::string)?,
             client_id: fields.read("clientId", config::string)?,
-            authentication: authentication(&fields)?,
+            authentication,
             scopes: fields.read("scopes", config::strings)?,
             audience: fields.read("audience", config::optional_string)?,
             resource: fields.read("resource", config::one_or_more)?,
@@ -222,29 +232,80 @@ pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle
                 )?,
             },
             tls: own_tls(&fields, config::now(now_ms))?,
-        })
+        };
+        ClientCredentials::governed(config, policy(&fields, asks)?)
     };
     outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))
 }
 
-/// `clientAuthentication` and what belongs to it. Options of another method are not read.
-fn authentication(fields: &Fields<'_>) -> Result<Authentication, ArgumentError> {
+/// `clientAuthentication` and what belongs to it, and the field that a function stands for.
+/// Options of another method are not read.
+fn authentication(
+    fields: &Fields<'_>,
+) -> Result<(Authentication, Option<&'static str>), ArgumentError> {
     let name = fields.read("clientAuthentication", config::optional_string)?;
     let method = Method::named(name.as_deref())?;
+    let field = match method {
+        _ if method.needs_secret() => Some("clientSecret"),
+        _ if method.needs_private_key() => Some("privateKey"),
+        _ => None,
+    };
+    let is_function = |field: &&'static str| {
+        fields.get(field).is_ok_and(|value| config::function(field, value).is_ok())
+    };
+    let asks = field.filter(is_function);
     let secret = |field, is_needed: bool| {
-        let value = is_needed.then(|| fields.read(field, config::string)).transpose()?;
+        let is_given = is_needed && asks.is_none();
+        let value = is_given.then(|| fields.read(field, config::string)).transpose()?;
         Ok::<_, ArgumentError>(value.map(Secret::from))
     };
     let optional = |field| match method {
         Method::SecretJwt | Method::PrivateKeyJwt => fields.read(field, config::optional_string),
         _ => Ok(None),
     };
-    Ok(Authentication {
+    let authentication = Authentication {
         method,
         client_secret: secret("clientSecret", method.needs_secret())?,
         private_key: secret("privateKey", method.needs_private_key())?,
         algorithm: optional("algorithm")?,
         kid: optional("kid")?,
+        certificate: optional("certificate")?,
         assertion_audience: optional("assertionAudience")?,
+        grant_type: GrantType::named(
+            fields.read("grantType", config::optional_string)?.as_deref(),
+            method,
+        )?,
+        subject: optional("subject")?,
+    };
+    Ok((authentication, asks))
+}
+
+/// When tokens are asked for, and of whom. The shell has made `cache` a list of
+/// its methods.
+fn policy(fields: &Fields<'_>, asks: Option<&'static str>) -> Result<Policy, ArgumentError> {
+    let number = |field| fields.read(field, config::optional_number);
+    let retry = fields.read("retry", config::optional_object)?.map(|_| {
+        let [attempts, least, most] = RETRY.map(number);
+        Retry::new(attempts?, least?, most?)
+    });
+    let refresh_ahead = number("refreshAhead")?.map(RefreshAhead::new);
+    let cool_down = number("coolDownMs")?.map(CoolDown::new);
+    let store = config::unless_undefined(fields.get("cache")?).map(|methods| {
+        let methods = config::strings("cache", methods)?;
+        let has = |wanted: [&str; 2]| wanted.iter().all(|name| methods.iter().any(|it| it == name));
+        if !has(["get", "set"]) {
+            return Err(ArgumentError::of_type("cache", "must have the methods get and set"));
+        }
+        Ok(Store { locks: has(["lock", "unlock"]) })
+    });
+    Ok(Policy {
+        asks,
+        retry: retry.transpose()?,
+        refresh_ahead: refresh_ahead.transpose()?,
+        cool_down: cool_down.transpose()?.flatten(),
+        store: store.transpose()?,
     })
 }
+
+/// As the shell names them.
+const RETRY: [&str; 3] = ["retry.attempts", "retry.minDelayMs", "retry.maxDelayMs"];

@@ -23,7 +23,7 @@ use crate::{
     auth::Io,
     http::{
         Client,
-        courier::{Courier, Errand, Errands, Thwarted, courier},
+        courier::{AnswerHead, Courier, Errand, Errands, Thwarted, courier},
     },
     lock::lock,
     now::Now,
@@ -63,6 +63,8 @@ pub struct HeadRecord {
     pub location: Option<String>,
     /// The value of `Content-Type`, empty for none.
     pub content_type: String,
+    /// The value of `Retry-After`, if any.
+    pub retry_after: Option<String>,
 }
 
 /// What a `fetch` rejected with.
@@ -136,10 +138,11 @@ impl CallHandle {
     /// The answer to the last request, as far as it came.
     #[napi]
     pub fn answered(&self, head: HeadRecord, body: Uint8Array, broken: Option<ThwartedRecord>) {
-        let HeadRecord { status, location, content_type } = head;
+        let HeadRecord { status, location, content_type, retry_after } = head;
+        let head = AnswerHead { status, location, content_type, retry_after };
         if let Some(errand) = lock(&self.errand).take() {
             let broken = broken.map(Thwarted::from);
-            errand.answered(status, location, content_type, body.to_vec(), broken);
+            errand.answered(head, body.to_vec(), broken);
         }
     }
 

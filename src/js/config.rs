@@ -91,6 +91,11 @@ pub fn is_truthy(value: Unknown<'_>) -> bool {
     value.coerce_to_bool().unwrap_or(false)
 }
 
+/// `true`, and nothing else that is truthy.
+pub fn is_true(value: Unknown<'_>) -> bool {
+    kind(value) == ValueType::Boolean && is_truthy(value)
+}
+
 /// `false`, and nothing else that is falsy.
 pub fn is_false(value: Unknown<'_>) -> bool {
     kind(value) == ValueType::Boolean && !is_truthy(value)

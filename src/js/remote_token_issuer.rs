@@ -14,6 +14,7 @@ use super::{
     auth::AuthHandle,
     call::{self, CallHandle},
     config::{self, Fields},
+    errands::{self, Settled},
     given::GivenHandle,
     outcome::{ErrorRecord, Outcome, outcome},
     own_tls::{self, own_tls},
@@ -87,7 +88,7 @@ impl RemoteIssuerHandle {
     }
 
     /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn issue<'env>(
         &self,
         env: &'env Env,
@@ -97,12 +98,13 @@ impl RemoteIssuerHandle {
         now_ms: f64,
         environment: Vec<Option<String>>,
         part: Option<&mut CallHandle>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+    ) -> napi::Result<Either<Object<'env>, Settled>> {
         let mut part = part;
         let courier = part.as_mut().and_then(|part| part.courier());
         let now = config::now(now_ms);
         let now = part.as_ref().map_or(now, |part| part.begun(now));
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
+        let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
         let call = Call {
             body,
             auth: match (given, auth) {
@@ -131,9 +133,9 @@ impl RemoteIssuerHandle {
                 outcome
             }
         };
-        let lost = || Either::B(internal_error().into());
-        let refused = |error: &io::Error| Either::B(self.issuer.refused(error).into());
-        runtime::spawn(env, config::tls_environment(environment), start, lost, refused)
+        let lost = || Settled::B(internal_error().into());
+        let refused = |error: &io::Error| Settled::B(self.issuer.refused(error).into());
+        errands::spawn(env, has_errands, environment, start, lost, refused)
     }
 }
 

@@ -18,7 +18,7 @@ use std::{
 
 use napi::{
     Env,
-    bindgen_prelude::{Either, Object},
+    bindgen_prelude::{Either, Object, ToNapiValue},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     auth::Io,
+    errand::Errands,
     error::Key0Error,
     http::{Client, Resolver, tls::TlsEnvironment},
     signing_pool::SigningPool,
@@ -51,15 +52,16 @@ struct Environment {
 /// A promise of what the call gives that `start` begins.
 ///
 /// `start` runs at once, on this thread: so calls find what earlier calls began.
-pub fn spawn<F>(
+pub fn spawn<T, F>(
     env: &Env,
     tls: TlsEnvironment,
     start: impl FnOnce(&Io) -> F,
-    lost: fn() -> Outcome<String>,
-    refused: impl FnOnce(&io::Error) -> Outcome<String>,
-) -> napi::Result<Either<Object<'_>, Outcome<String>>>
+    lost: fn() -> T,
+    refused: impl FnOnce(&io::Error) -> T,
+) -> napi::Result<Either<Object<'_>, T>>
 where
-    F: Future<Output = Outcome<String>> + Send + 'static,
+    T: ToNapiValue + Send + 'static,
+    F: Future<Output = T> + Send + 'static,
 {
     let (handle, io) = match with(*env, |environment| environment.for_call(tls)) {
         Ok(ready) => ready,
@@ -72,8 +74,8 @@ where
     };
     if let Some(future) = started {
         handle.spawn(async move {
-            if let Some(outcome) = Caught(pin!(future)).await {
-                deferred.settle(outcome, io.http.take_warnings());
+            if let Some(value) = Caught(pin!(future)).await {
+                deferred.settle(value, io.http.take_warnings());
             }
         });
     }
@@ -149,7 +151,7 @@ fn start(env: Env) -> io::Result<Environment> {
     env.add_env_cleanup_hook((), |()| end()).map_err(|error| io::Error::other(error.reason))?;
     let resolver = Resolver::default();
     let http = Client::new(TlsEnvironment::default(), resolver.clone());
-    let io = Io { http, signing: SigningPool::default() };
+    let io = Io { http, signing: SigningPool::default(), errands: Errands::default() };
     Ok(Environment { handle, io, resolver, shutdown, ended })
 }
 

@@ -21,7 +21,6 @@ use napi::{
 };
 use napi_derive::napi;
 
-use super::outcome::Outcome;
 use crate::lock::lock;
 
 thread_local! {
@@ -53,9 +52,9 @@ struct Handle(sys::napi_threadsafe_function);
 unsafe impl Send for Handle {}
 
 /// A promise's other end. Dropped, it settles as a call that was lost does.
-pub struct Deferred {
+pub struct Deferred<T: ToNapiValue + Send + 'static> {
     promise: Option<Promise>,
-    lost: fn() -> Outcome<String>,
+    lost: fn() -> T,
     results: Arc<Results>,
 }
 
@@ -71,9 +70,12 @@ unsafe impl Send for Promise {}
 
 struct Settled {
     promise: Promise,
-    outcome: Outcome<String>,
+    value: Value,
     warnings: Vec<String>,
 }
+
+/// What becomes a value of JavaScript, on its thread.
+type Value = Box<dyn FnOnce(sys::napi_env) -> napi::Result<sys::napi_value> + Send>;
 
 /// Makes the function when the addon is loaded: the first call's async context is not kept by it.
 #[napi(module_exports)]
@@ -91,7 +93,10 @@ pub fn open(_exports: Object<'_>, env: Env) -> napi::Result<()> {
 }
 
 /// A promise, and what settles it. `lost` is what it gives where that is dropped.
-pub fn promise(env: &Env, lost: fn() -> Outcome<String>) -> napi::Result<(Deferred, Object<'_>)> {
+pub fn promise<T: ToNapiValue + Send + 'static>(
+    env: &Env,
+    lost: fn() -> T,
+) -> napi::Result<(Deferred<T>, Object<'_>)> {
     let (env, mut deferred, mut promise) = (env.raw(), ptr::null_mut(), ptr::null_mut());
     PROMISES.with_borrow_mut(|promises| {
         let ended = || Error::new(Status::Closing, "the environment has ended".to_owned());
@@ -137,20 +142,26 @@ impl Promises {
     }
 }
 
-impl Deferred {
+impl<T: ToNapiValue + Send + 'static> Deferred<T> {
     /// Settles the promise, once these warnings are emitted.
-    pub fn settle(mut self, outcome: Outcome<String>, warnings: Vec<String>) {
+    pub fn settle(mut self, value: T, warnings: Vec<String>) {
+        self.give(value, warnings);
+    }
+
+    fn give(&mut self, value: T, warnings: Vec<String>) {
         if let Some(promise) = self.promise.take() {
-            self.results.push(Settled { promise, outcome, warnings });
+            #[expect(unsafe_code, reason = "napi's derived conversions are unsafe to call")]
+            // SAFETY: `settle` calls it in a callback of the environment that it passes.
+            let value = Box::new(|env| unsafe { T::to_napi_value(env, value) });
+            self.results.push(Settled { promise, value, warnings });
         }
     }
 }
 
-impl Drop for Deferred {
+impl<T: ToNapiValue + Send + 'static> Drop for Deferred<T> {
     fn drop(&mut self) {
-        if let Some(promise) = self.promise.take() {
-            let (outcome, warnings) = ((self.lost)(), Vec::new());
-            self.results.push(Settled { promise, outcome, warnings });
+        if self.promise.is_some() {
+            self.give((self.lost)(), Vec::new());
         }
     }
 }
@@ -247,7 +258,7 @@ extern "C" fn settle_next(
     }));
 }
 
-fn settle(Settled { promise: Promise { env, deferred }, outcome, warnings }: Settled) {
+fn settle(Settled { promise: Promise { env, deferred }, value, warnings }: Settled) {
     for warning in warnings {
         warn(Env::from_raw(env), &warning);
     }
@@ -255,7 +266,7 @@ fn settle(Settled { promise: Promise { env, deferred }, outcome, warnings }: Set
     // SAFETY: this is the thread that made the promise, in a callback of its environment, and a
     // `Settled` is the only one for its promise.
     unsafe {
-        match Outcome::to_napi_value(env, outcome) {
+        match value(env) {
             Ok(value) => {
                 sys::napi_resolve_deferred(env, deferred, value);
             }

@@ -1,14 +1,17 @@
 //! Keys with which an OAuth client signs who it is (RFC 7523 §3): a secret, or a private key of
 //! three kinds.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::{
+    digest::{self, SHA256},
     error::Unspecified,
     hmac,
     rand::SystemRandom,
     rsa::KeyPair as RsaKeyPair,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
-        RSA_PSS_SHA256,
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+        RSA_PKCS1_SHA256, RSA_PSS_SHA256,
     },
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
@@ -63,14 +66,12 @@ impl ClientKey {
         }
     }
 
-    /// A JWT of these claims, JSON text of an object, with the key's id where it has one.
+    /// A JWT of these claims, JSON text of an object, that names its key as `name` does.
     ///
     /// # Errors
     /// Where AWS-LC fails.
-    pub fn sign(&self, kid: Option<&str>, claims: &str) -> Result<Secret, Unspecified> {
-        let kid = kid.map(|kid| serde_json::to_string(kid).map_err(|_| Unspecified)).transpose()?;
-        let kid = kid.map(|kid| format!(r#","kid":{kid}"#)).unwrap_or_default();
-        let header = format!(r#"{{"alg":"{}","typ":"JWT"{kid}}}"#, self.algorithm());
+    pub fn sign(&self, name: &KeyName, claims: &str) -> Result<Secret, Unspecified> {
+        let header = format!(r#"{{"alg":"{}","typ":"JWT"{}}}"#, self.algorithm(), name.0);
         let header = BASE64_URL_SAFE_NO_PAD.encode(header);
         let mut token = format!("{header}.{}", BASE64_URL_SAFE_NO_PAD.encode(claims));
         let signature = self.signature(token.as_bytes())?;
@@ -94,6 +95,16 @@ impl ClientKey {
         }
     }
 
+    /// The public half, as its certificate has it; nothing of a secret.
+    fn public(&self) -> &[u8] {
+        match self {
+            Self::Hs256(_) => &[],
+            Self::Rs256(key) | Self::Ps256(key) => key.public_key().as_ref(),
+            Self::Es256(key) => key.public_key().as_ref(),
+            Self::EdDsa(key) => key.public_key().as_ref(),
+        }
+    }
+
     const fn algorithm(&self) -> &'static str {
         match self {
             Self::Hs256(_) => "HS256",
@@ -112,6 +123,43 @@ impl ClientKey {
             Self::Es256(_) => "must be ES256 for an EC key",
             Self::EdDsa(_) => "must be EdDSA for an Ed25519 key",
         }
+    }
+}
+
+/// What tells a server which of a client's keys has signed: members of the header, as JSON, each
+/// behind a comma.
+#[derive(Clone, Debug, Default)]
+pub struct KeyName(String);
+
+impl KeyName {
+    /// By the key's id (RFC 7515 §4.1.4), and by the thumbprint of its certificate, which is PEM
+    /// (§4.1.8).
+    ///
+    /// # Errors
+    /// Where that is no certificate, or not the key's.
+    pub fn new(
+        key: &ClientKey,
+        kid: Option<&str>,
+        certificate: Option<&str>,
+    ) -> Result<Self, ArgumentError> {
+        let mut members = String::new();
+        if let Some(kid) = kid {
+            let _ = write!(members, r#","kid":{}"#, serde_json::Value::from(kid));
+        }
+        if let Some(pem) = certificate {
+            let section = Section::all(pem).find(|section| section.label == "CERTIFICATE");
+            let der = section.and_then(|section| section.der().ok());
+            let unusable = |problem| ArgumentError::of_type("certificate", problem);
+            let der = der.ok_or_else(|| unusable("holds no certificate in PEM"))?;
+            // It stands in there as it is, and nothing else that long does by chance.
+            let public = key.public();
+            if public.is_empty() || !der.windows(public.len()).any(|bytes| bytes == public) {
+                return Err(unusable("is not that of privateKey"));
+            }
+            let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&SHA256, &der));
+            let _ = write!(members, r#","x5t#S256":"{thumbprint}""#);
+        }
+        Ok(Self(members))
     }
 }
 
@@ -138,8 +186,8 @@ fn ed25519(pem: &str) -> Result<ClientKey, Material> {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::signature::{
-        self, ECDSA_P256_SHA256_FIXED, KeyPair as _, RSA_PKCS1_2048_8192_SHA256,
-        RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
+        self, ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+        UnparsedPublicKey, VerificationAlgorithm,
     };
 
     use super::*;
@@ -163,7 +211,7 @@ mod tests {
             ClientKey::Es256(key) => (&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref()),
             ClientKey::EdDsa(key) => (&signature::ED25519, key.public_key().as_ref()),
         };
-        let token = key.sign(None, "{}").unwrap();
+        let token = key.sign(&KeyName::default(), "{}").unwrap();
         let (signed, signature) = token.expose().rsplit_once('.').unwrap();
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
         UnparsedPublicKey::new(algorithm, public).verify(signed.as_bytes(), &signature).is_ok()
@@ -188,15 +236,30 @@ mod tests {
             let key = key(pem, given).unwrap();
             assert!(verifies(&key), "{algorithm}");
             let said = format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#);
-            assert_eq!(header(&key.sign(None, "{}").unwrap()), said);
+            assert_eq!(header(&key.sign(&KeyName::default(), "{}").unwrap()), said);
         }
     }
 
     #[test]
     fn a_keys_id_may_be_any_text() {
         let key = ClientKey::of_secret(&"s".to_owned().into());
-        let header = header(&key.sign(Some("a\"b\n"), "{}").unwrap());
+        let name = KeyName::new(&key, Some("a\"b\n"), None).unwrap();
+        let header = header(&key.sign(&name, "{}").unwrap());
         assert_eq!(header, r#"{"alg":"HS256","typ":"JWT","kid":"a\"b\n"}"#);
+    }
+
+    // `openssl x509 -outform DER | openssl dgst -sha256 -binary | base64`, for URLs.
+    #[test]
+    fn a_certificate_names_its_key_by_its_thumbprint() {
+        let own = key(fixture!("rsa.pem"), None).unwrap();
+        let certificate = Some(fixture!("certificate.pem"));
+        let name = KeyName::new(&own, None, certificate).unwrap();
+        assert_eq!(name.0, r#","x5t#S256":"tP3-oWO0TDsstWr-vANOyL3yZFFhGc0kxq4B9CrvFcA""#);
+        let other = key(fixture!("rfc7515-a2.pem"), None).unwrap();
+        let refused = KeyName::new(&other, None, certificate).unwrap_err();
+        assert_eq!(refused.to_string(), "certificate is not that of privateKey");
+        let refused = KeyName::new(&own, None, Some(fixture!("rsa.pem"))).unwrap_err();
+        assert_eq!(refused.to_string(), "certificate holds no certificate in PEM");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     config::Dialect,
-    failure::{Failure, Refusal, registered},
+    failure::{Failure, Lack, Refusal, registered},
     request::TokenRequest,
 };
 use crate::{
@@ -29,12 +29,16 @@ impl TokenRequest {
             .map_err(|invalid| Failure::NotJson { answer: self.described(reply), invalid })?;
         let dialect = &self.grant.dialect;
         let [token, lifetime, token_type] = members.unwrap_or_default();
-        let token = token.and_then(json::Value::as_string).map(Secret::from);
-        let token = token.filter(|token| !token.expose().is_empty());
-        let Some((token, lifetime)) = token.zip(dialect.lifetime(lifetime)) else {
+        let text = token.and_then(json::Value::as_string).map(Secret::from);
+        let text = text.filter(|text| !text.expose().is_empty());
+        let lack = match &text {
+            None => lack("access_token", "a non-empty string", token),
+            Some(_) => lack("expires_in", "a number", lifetime),
+        };
+        let Some((token, lifetime)) = text.zip(dialect.lifetime(lifetime)) else {
             let refusal = Box::new(self.refusal(reply));
             let hint = hint.filter(|_| refusal.error.is_some());
-            return Err(Failure::Incomplete { refusal, hint });
+            return Err(Failure::Incomplete { refusal, lack, hint });
         };
         let problem = match headers::value(token.expose()) {
             Ok(value) if !value.is_empty() => None,
@@ -69,6 +73,7 @@ impl TokenRequest {
             error: error.map(quoted),
             description: description.map(quoted),
             uri: uri.map(quoted),
+            retry_after: reply.retry_after.clone(),
         }
     }
 
@@ -88,6 +93,15 @@ impl TokenRequest {
     }
 }
 
+/// What is said where this value of that field cannot be used.
+fn lack(field: &'static str, wanted: &'static str, value: Option<json::Value<'_>>) -> Lack {
+    let found = value.map(|value| match value.text() {
+        "\"\"" => "an empty one",
+        _ => value.kind(),
+    });
+    Lack { field, wanted, found }
+}
+
 impl Dialect {
     /// In seconds: a JSON number; where there is a default, a numeric string too, or that.
     fn lifetime(&self, expires_in: Option<json::Value<'_>>) -> Option<f64> {
@@ -102,7 +116,7 @@ impl Dialect {
 
     /// How long before its end a token that lives so long is no longer used, where that is an
     /// option.
-    fn buffer(&self, lifetime: f64) -> Option<f64> {
+    pub(super) fn buffer(&self, lifetime: f64) -> Option<f64> {
         self.expiry_buffer.map(|seconds| seconds.min(LARGEST_SHARE * lifetime.max(0.0)))
     }
 

@@ -9,7 +9,12 @@ use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
 use super::config;
-use crate::{error::ArgumentError, jws::ClientKey, now::Now, secret::Secret};
+use crate::{
+    error::ArgumentError,
+    jws::{ClientKey, KeyName},
+    now::Now,
+    secret::Secret,
+};
 
 /// The methods, by their registered names (RFC 7591 §2, RFC 8705 §2.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,10 +64,51 @@ impl Method {
         self == Self::PrivateKeyJwt
     }
 
+    /// Whether there is something that nobody else knows.
+    #[must_use]
+    pub fn has_material(self) -> bool {
+        self.needs_secret() || self.needs_private_key()
+    }
+
     /// Whether the client's certificate shows who it is.
     #[must_use]
     pub fn needs_certificate(self) -> bool {
         self == Self::TlsClientAuth
+    }
+}
+
+/// The grants, by their registered names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GrantType {
+    /// RFC 6749 §4.4.
+    #[default]
+    ClientCredentials,
+    /// RFC 7523 §2.1: an assertion is the grant itself, as Google's service accounts have it.
+    JwtBearer,
+}
+
+impl GrantType {
+    /// The grant of that name, for a client of that method.
+    ///
+    /// # Errors
+    /// For every other name, and for an assertion of a client that signs none.
+    pub fn named(name: Option<&str>, method: Method) -> Result<Self, ArgumentError> {
+        match name {
+            None | Some("client_credentials") => Ok(Self::ClientCredentials),
+            Some(JWT_BEARER_GRANT) if method.needs_private_key() => Ok(Self::JwtBearer),
+            Some(_) => Err(ArgumentError::of_type(
+                "grantType",
+                format!("must be client_credentials or, with private_key_jwt, {JWT_BEARER_GRANT}"),
+            )),
+        }
+    }
+
+    /// Its registered name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::JwtBearer => JWT_BEARER_GRANT,
+        }
     }
 }
 
@@ -75,17 +121,18 @@ pub(super) enum Authentication {
     Form(Secret),
     /// `Authorization`'s value.
     Basic(Secret),
-    /// An assertion of its own for each request.
+    /// An assertion of its own for each request, beside the grant.
     Assertion(Arc<Assertion>),
+    /// The same, which is the grant.
+    Grant(Arc<Assertion>),
 }
 
 /// What assertions are made of (RFC 7523 §3).
 pub(super) struct Assertion {
     key: ClientKey,
-    kid: Option<String>,
-    /// Id and audience as JSON.
-    client_id: String,
-    audience: String,
+    name: KeyName,
+    /// Those that are the same in all, as JSON without its braces.
+    claims: String,
 }
 
 impl Authentication {
@@ -93,27 +140,38 @@ impl Authentication {
         config: &config::Authentication,
         client_id: &str,
         token_url: &str,
+        scope: &str,
     ) -> Result<Self, ArgumentError> {
         let secret = || present("clientSecret", config.client_secret.as_ref());
         let assertion = |key| {
-            let audience = config.assertion_audience.as_deref().filter(|it| !it.is_empty());
-            Self::Assertion(Arc::new(Assertion {
-                key,
-                kid: config.kid.clone().filter(|kid| !kid.is_empty()),
-                client_id: json(client_id),
-                audience: json(audience.unwrap_or(token_url)),
-            }))
+            let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+            let audience = given(&config.assertion_audience);
+            let audience = audience.as_deref().unwrap_or(token_url);
+            let is_grant = config.grant_type == GrantType::JwtBearer;
+            let claims = [
+                ("iss", Some(client_id.to_owned())),
+                ("sub", if is_grant { given(&config.subject) } else { Some(client_id.to_owned()) }),
+                ("aud", Some(audience.to_owned())),
+                ("scope", Some(scope.to_owned()).filter(|scope| is_grant && !scope.is_empty())),
+            ];
+            let claims = claims.into_iter().filter_map(|(name, value)| {
+                Some(format!(r#""{name}":{},"#, serde_json::Value::from(value?)))
+            });
+            let name =
+                KeyName::new(&key, given(&config.kid).as_deref(), config.certificate.as_deref())?;
+            let assertion = Arc::new(Assertion { key, name, claims: claims.collect() });
+            Ok(if is_grant { Self::Grant(assertion) } else { Self::Assertion(assertion) })
         };
         match config.method {
             Method::SecretPost => Ok(Self::Form(secret()?.clone())),
             Method::SecretBasic => Ok(Self::Basic(basic(client_id, secret()?))),
             Method::SecretJwt => match config.algorithm.as_deref() {
-                None | Some("HS256") => Ok(assertion(ClientKey::of_secret(secret()?))),
+                None | Some("HS256") => assertion(ClientKey::of_secret(secret()?)),
                 Some(_) => Err(ArgumentError::of_type("algorithm", "must be HS256 for a secret")),
             },
             Method::PrivateKeyJwt => {
                 let pem = present("privateKey", config.private_key.as_ref())?;
-                Ok(assertion(ClientKey::of_pem(pem, config.algorithm.as_deref())?))
+                assertion(ClientKey::of_pem(pem, config.algorithm.as_deref())?)
             }
             Method::TlsClientAuth => Ok(Self::Id),
         }
@@ -127,9 +185,15 @@ impl Authentication {
         }
     }
 
-    /// Whether the form names the client: RFC 6749 §2.3.1 has Basic's id in its header alone.
+    /// Whether the form names the client: RFC 6749 §2.3.1 has Basic's id in its header alone, and
+    /// an assertion that is the grant has it inside.
     pub fn names_client(&self) -> bool {
-        !matches!(self, Self::Basic(_))
+        !matches!(self, Self::Basic(_) | Self::Grant(_))
+    }
+
+    /// Whether the form says what is asked for.
+    pub fn names_scope(&self) -> bool {
+        !matches!(self, Self::Grant(_))
     }
 }
 
@@ -148,13 +212,8 @@ impl Assertion {
         if !exp.is_finite() {
             return Err(Unspecified);
         }
-        let Self { key, kid, client_id, audience } = self;
-        key.sign(
-            kid.as_deref(),
-            &format!(
-                r#"{{"iss":{client_id},"sub":{client_id},"aud":{audience},"jti":"{jti}","iat":{iat},"exp":{exp}}}"#
-            ),
-        )
+        let Self { key, name, claims } = self;
+        key.sign(name, &format!(r#"{{{claims}"jti":"{jti}","iat":{iat},"exp":{exp}}}"#))
     }
 }
 
@@ -180,12 +239,9 @@ fn basic(client_id: &str, client_secret: &Secret) -> Secret {
     value.into()
 }
 
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
 /// `client_assertion_type` (RFC 7523 §2.2).
 pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const JWT_BEARER_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const BASIC: &str = "Basic ";
 /// Longer than a fetch may take; Keycloak takes no more.
 const LIFETIME_SECONDS: f64 = 60.0;

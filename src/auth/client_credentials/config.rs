@@ -1,6 +1,6 @@
 //! What JavaScript configures.
 
-use super::authentication::Method;
+use super::authentication::{GrantType, Method};
 use crate::{
     error::ArgumentError,
     http::{headers::HeaderLine, tls::OwnTls},
@@ -45,8 +45,46 @@ pub struct Authentication {
     pub algorithm: Option<String>,
     /// The id of the key, in an assertion's header.
     pub kid: Option<String>,
+    /// The key's certificate in PEM, whose thumbprint goes into an assertion's header.
+    pub certificate: Option<String>,
     /// Whom an assertion is for; without it the token endpoint.
     pub assertion_audience: Option<String>,
+    /// What an assertion is: who asks, or what is asked for, too. Like `subject` it is part of what
+    /// a token is good for.
+    pub grant_type: GrantType,
+    /// On whose behalf, with a grant that is an assertion.
+    pub subject: Option<String>,
+}
+
+impl Config {
+    /// The same with this secret or key as `field`.
+    pub(super) fn with_secret(&self, field: &str, secret: Secret) -> Self {
+        let mut config = self.clone();
+        let Authentication { client_secret, private_key, .. } = &mut config.authentication;
+        *(if field == "privateKey" { private_key } else { client_secret }) = Some(secret);
+        config
+    }
+
+    /// The same with something in place of what a function will give, to be checked: of a private
+    /// key an assertion that a secret signs.
+    pub(super) fn with_stand_in(&self, field: &str) -> Self {
+        let mut config = self.with_secret("clientSecret", field.to_owned().into());
+        if field == "privateKey" {
+            config.authentication.method = Method::SecretJwt;
+            config.authentication.algorithm = None;
+        }
+        config
+    }
+}
+
+impl Authentication {
+    /// What nobody else knows.
+    pub(super) fn material(&self) -> Option<&Secret> {
+        if self.method.needs_private_key() {
+            return self.private_key.as_ref();
+        }
+        self.client_secret.as_ref().filter(|_| self.method.needs_secret())
+    }
 }
 
 /// What a server may say otherwise than the SDK wants it, and what it must say.

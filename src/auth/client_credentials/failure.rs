@@ -34,6 +34,8 @@ pub(super) enum Failure {
     Incomplete {
         /// Which.
         refusal: Box<Refusal>,
+        /// What it lacks.
+        lack: Lack,
         /// The field that ends in a line break.
         hint: Option<&'static str>,
     },
@@ -69,6 +71,13 @@ pub(super) enum Failure {
         /// Whether bytes went out.
         sent: bool,
     },
+    /// The function that stands for a secret gave none that can be used.
+    Asked {
+        /// The field that it stands for.
+        field: &'static str,
+        /// In words for the seller.
+        why: String,
+    },
     /// The fetch ended without a result.
     Vanished,
 }
@@ -82,6 +91,14 @@ pub(super) struct Refusal {
     pub error: Option<Excerpt>,
     pub description: Option<Excerpt>,
     pub uri: Option<Excerpt>,
+    /// `Retry-After`, as it came.
+    pub retry_after: Option<String>,
+}
+
+impl Refusal {
+    fn says_why(&self) -> bool {
+        self.error.is_some() || self.description.is_some()
+    }
 }
 
 /// For the seller.
@@ -95,6 +112,25 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// What a 2xx has in place of a field, for the seller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lack {
+    pub field: &'static str,
+    pub wanted: &'static str,
+    /// What stands there, if anything does.
+    pub found: Option<&'static str>,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, wanted, found } = self;
+        match found {
+            Some(found) => write!(f, "{field} must be {wanted}, got {found}"),
+            None => write!(f, "it has no {field}"),
+        }
+    }
+}
+
 impl Failure {
     pub fn error(&self) -> Key0Error {
         Key0Error {
@@ -102,6 +138,14 @@ impl Failure {
             message: Message::new("Failed to authenticate via OAuth: ").with(self.message()),
             http_status: 500,
             cause: Some(self.cause()),
+        }
+    }
+
+    /// When the server wants to be asked again.
+    pub fn retry_after(&self) -> Option<&str> {
+        match self {
+            Self::Refused { refusal, .. } => refusal.retry_after.as_deref(),
+            _ => None,
         }
     }
 
@@ -117,7 +161,7 @@ impl Failure {
                 };
                 (message, hint)
             }
-            Self::Incomplete { refusal, hint } => {
+            Self::Incomplete { refusal, hint, .. } => {
                 let message = INCOMPLETE;
                 let message = match refusal.code {
                     Some(code) => message.with(" (").with(code).with(")"),
@@ -136,6 +180,7 @@ impl Failure {
             Self::Fault(fault) => return fault.message(),
             Self::Misdirected { misdirected, .. } => return misdirected.message(),
             Self::TimedOut { .. } => return "no token within 10 s".into(),
+            Self::Asked { field, .. } => return Message::new(field).with(" could not be had"),
             Self::Vanished => return "the token request ended without a result".into(),
         };
         match hint {
@@ -155,7 +200,13 @@ impl Failure {
             Self::Refused { refusal, body, .. } => {
                 of(&refusal.answer, Cause::new(refusal).quoting(body.clone()))
             }
-            Self::Incomplete { refusal, .. } => of(&refusal.answer, Cause::new(refusal)),
+            // What the server says of itself is why.
+            Self::Incomplete { refusal, .. } if refusal.says_why() => {
+                of(&refusal.answer, Cause::new(refusal))
+            }
+            Self::Incomplete { refusal, lack, .. } => {
+                of(&refusal.answer, Cause::new(format_args!("{refusal}: {lack}")))
+            }
             Self::NotJson { answer, invalid } => {
                 of(answer, Cause::new(format_args!("{answer}: {invalid}")))
             }
@@ -179,6 +230,7 @@ impl Failure {
             Self::TimedOut { phase, sent } => {
                 Cause { sent: Some(*sent), ..phase.cause(LONGEST_FETCH) }
             }
+            Self::Asked { why, .. } => Cause { sent: Some(false), ..Cause::new(why) },
             Self::Vanished => Cause::new("internal: the task that fetched it is gone"),
         }
     }

@@ -46,7 +46,8 @@ impl Grant {
             shows_certificate(&endpoint)?;
         }
         let token_url = endpoint.target().url().as_str();
-        let authentication = Authentication::new(credentials, client_id, token_url)?;
+        let scope = config.scopes.join(" ");
+        let authentication = Authentication::new(credentials, client_id, token_url, &scope)?;
         dialect.check()?;
         let client_secret =
             credentials.client_secret.clone().filter(|_| credentials.method.needs_secret());
@@ -59,7 +60,7 @@ impl Grant {
         let params = config.extra_params.iter().map(|(_, value)| value.clone());
         let extra = params.chain(config.headers.iter().map(|line| line.value.clone())).collect();
         Ok(Self {
-            form: form(&fields(config, &authentication)?).into(),
+            form: form(&fields(config, &scope, &authentication)?).into(),
             headers,
             authentication,
             dialect: dialect.clone(),
@@ -88,12 +89,17 @@ impl Grant {
     /// # Errors
     /// Where no assertion can be signed.
     pub fn request(&self, now: Now) -> Result<(Request, Option<Secret>), Unspecified> {
-        let (form, assertion) = match &self.authentication {
-            Authentication::Assertion(assertion) => {
+        let signed = match &self.authentication {
+            Authentication::Assertion(assertion) => Some(("&client_assertion=", assertion)),
+            Authentication::Grant(assertion) => Some(("&assertion=", assertion)),
+            _ => None,
+        };
+        let (form, assertion) = match signed {
+            Some((field, assertion)) => {
                 let assertion = assertion.sign(now)?;
-                (self.form_with(&assertion), Some(assertion))
+                (self.form_with(field, &assertion), Some(assertion))
             }
-            _ => (self.form.clone(), None),
+            None => (self.form.clone(), None),
         };
         let request = Request {
             method: http::Method::POST,
@@ -105,10 +111,10 @@ impl Grant {
     }
 
     /// A JWT has no character that a form escapes.
-    fn form_with(&self, assertion: &Secret) -> Secret {
+    fn form_with(&self, field: &str, assertion: &Secret) -> Secret {
         let (form, assertion) = (self.form.expose(), assertion.expose());
-        let mut whole = String::with_capacity(form.len() + ASSERTION.len() + assertion.len());
-        whole.extend([form, ASSERTION, assertion]);
+        let mut whole = String::with_capacity(form.len() + field.len() + assertion.len());
+        whole.extend([form, field, assertion]);
         whole.into()
     }
 
@@ -155,16 +161,19 @@ fn shows_certificate(endpoint: &Endpoint) -> Result<(), ArgumentError> {
 /// The form's fields, those that are empty left out.
 fn fields<'a>(
     config: &'a Config,
+    scope: &str,
     authentication: &'a Authentication,
 ) -> Result<Vec<(&'a str, Secret)>, ArgumentError> {
-    let Config { client_id, scopes, audience, resource, extra_params, .. } = config;
+    let Config { client_id, audience, resource, extra_params, .. } = config;
     let text = |text: &str| Secret::from(text.to_owned());
     let id = if authentication.names_client() { client_id } else { "" };
+    let scope = if authentication.names_scope() { scope } else { "" };
+    let grant_type = config.authentication.grant_type.name();
     let mut fields = vec![
-        ("grant_type", text("client_credentials")),
+        ("grant_type", text(grant_type)),
         ("client_id", text(id)),
         ("client_secret", authentication.form_secret().cloned().unwrap_or_else(|| text(""))),
-        ("scope", text(&scopes.join(" "))),
+        ("scope", text(scope)),
         ("audience", text(audience.as_deref().unwrap_or_default())),
     ];
     fields.extend(resource.iter().map(|resource| ("resource", text(resource))));
@@ -217,15 +226,15 @@ fn add_headers(
         .map_err(|unsendable| ArgumentError::of_type("headers", unsendable.of_option()))
 }
 
-const ASSERTION: &str = "&client_assertion=";
 /// Those that options set, and the grant itself.
-const OWN_FIELDS: [&str; 8] = [
+const OWN_FIELDS: [&str; 9] = [
     "grant_type",
     "client_id",
     "client_secret",
     "scope",
     "audience",
     "resource",
+    "assertion",
     "client_assertion",
     "client_assertion_type",
 ];

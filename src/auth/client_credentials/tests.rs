@@ -2,15 +2,17 @@ use super::{
     config::Authentication,
     failure::{INCOMPLETE, REGISTERED, registered},
     grant::form,
+    request::TokenRequest,
     *,
 };
 use crate::{
     error::{Cause, Code},
     http::{
         Exchange as _, Reply, Step,
-        fault::{Reason, Stage},
+        fault::{Phase, Reason, Stage},
     },
     redact::{Excerpt, Redactor},
+    token_cache::AccessToken,
 };
 
 fn strategy(client_secret: &str) -> ClientCredentials {
@@ -106,13 +108,34 @@ fn a_lifetime_is_any_json_number() {
 
 #[test]
 fn a_missing_field_is_said_so() {
-    for text in [
-        "null",
-        r#"{"access_token":"t"}"#,
-        r#"{"access_token":"","expires_in":1}"#,
-        r#"{"access_token":"t","expires_in":"3600"}"#,
+    for (text, lack) in [
+        ("null", "it has no access_token"),
+        (r#"{"expires_in":1}"#, "it has no access_token"),
+        (r#"{"access_token":"t"}"#, "it has no expires_in"),
+        (
+            r#"{"access_token":"","expires_in":1}"#,
+            "access_token must be a non-empty string, got an empty one",
+        ),
+        (
+            r#"{"access_token":[1],"expires_in":1}"#,
+            "access_token must be a non-empty string, got an array",
+        ),
+        (
+            r#"{"access_token":{},"expires_in":1}"#,
+            "access_token must be a non-empty string, got an object",
+        ),
+        (
+            r#"{"access_token":7,"expires_in":1}"#,
+            "access_token must be a non-empty string, got a number",
+        ),
+        (
+            r#"{"access_token":"t","expires_in":"3600"}"#,
+            "expires_in must be a number, got a string",
+        ),
+        (r#"{"access_token":"t","expires_in":null}"#, "expires_in must be a number, got null"),
+        (r#"{"access_token":"t","expires_in":true}"#, "expires_in must be a number, got a boolean"),
     ] {
-        let cause = answer(200, &format!("{} bytes)", text.len()));
+        let cause = answer(200, &format!("{} bytes): {lack}", text.len()));
         fails(Ok(reply(200, text)), INCOMPLETE.as_str(), cause);
     }
 }

@@ -104,3 +104,53 @@ static CIPHERS: [(&[u8], (&Algorithm, usize)); 3] = [
     (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 22], (&AES_192, 24)),
     (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 42], (&AES_256, 32)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jws::Section;
+
+    const PEM: &str = include_str!("../../../tests/fixtures/rsa-encrypted.pem");
+
+    fn der() -> Zeroizing<Vec<u8>> {
+        Section::all(PEM).next().unwrap().der().unwrap()
+    }
+
+    #[test]
+    fn a_key_opens_with_its_passphrase_alone() {
+        assert!(open(&der(), "test").is_ok());
+        for other in ["", "Test", "test ", "tes"] {
+            assert_eq!(open(&der(), other).unwrap_err(), Closed::WrongPassphrase);
+        }
+    }
+
+    #[test]
+    fn an_algorithm_that_is_not_known_is_told_from_a_wrong_passphrase() {
+        for oid in [PBES2, PBKDF2] {
+            let mut der = der();
+            let at = der.windows(oid.len()).position(|window| window == oid).unwrap();
+            der[at + oid.len() - 1] ^= 0x40;
+            assert_eq!(open(&der, "test").unwrap_err(), Closed::Unsupported);
+        }
+    }
+
+    #[test]
+    fn iterations_that_would_take_minutes_are_not_begun() {
+        assert_eq!(number(&[0x7f, 0xff, 0xff, 0xff]), None);
+        assert_eq!(number(&[0xff; 5]), None);
+        assert_eq!(number(&[0]), None);
+        assert_eq!(number(&[0x08, 0x00]), NonZeroU32::new(2048));
+    }
+
+    // The octets behind the parameters are many, and each is decrypted: the first hundred will do.
+    #[test]
+    fn whatever_is_cut_or_changed_is_refused_in_good_order() {
+        let der = der();
+        for at in 0..100 {
+            assert!(open(&der[..at], "test").is_err());
+            let mut changed = der.to_vec();
+            changed[at] ^= 0x80;
+            let _ = open(&changed, "test");
+        }
+    }
+}

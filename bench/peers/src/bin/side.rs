@@ -94,7 +94,8 @@ impl Kept {
         match (name, round.work.as_str()) {
             ("core", "issue") => {
                 let url = round.url.clone().unwrap_or_default();
-                let config = Config { url, timeout_ms: Timeout::Default, idempotency_key: true };
+                let timeout_ms = Timeout::Default;
+                let config = Config { url, timeout_ms, idempotency_key: true, tls: None };
                 Self::Issuer(RemoteTokenIssuer::new(&config).unwrap(), io())
             }
             ("core", "header-rs256") => Self::Strategy(strategy(rs256_issuer()), io()),

@@ -1,0 +1,66 @@
+// @ts-check
+/** Processes that share a store. */
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { CLIENTS } from "./stores.mjs";
+
+const MEMBER = fileURLToPath(new URL("member.mjs", import.meta.url));
+
+/**
+ * @typedef {object} Done
+ * @property {string[]} tokens
+ * @property {string[]} failures
+ * @property {number} done
+ * @property {number} storeFailures
+ *
+ * @typedef {object} Member
+ * @property {(calls: number) => Promise<Done>} calls So many at once.
+ * @property {(ms: number) => Promise<Done>} load Calls for so long.
+ * @property {() => void} kill By SIGKILL.
+ */
+
+/**
+ * So many of them, ready to call.
+ *
+ * @param {import("../../support/server.mjs").Test} t
+ * @param {number} size
+ * @param {{ kind: string, url: string } | undefined} store
+ * @param {Record<string, unknown>} config of the provider
+ * @returns {Promise<Member[]>}
+ */
+export function fleet(t, size, store, config) {
+  return Promise.all(Array.from({ length: size }, () => member(t, store, config)));
+}
+
+/**
+ * @param {import("../../support/server.mjs").Test} t
+ * @param {{ kind: string, url: string } | undefined} store
+ * @param {Record<string, unknown>} config
+ * @returns {Promise<Member>}
+ */
+async function member(t, store, config) {
+  const child = fork(MEMBER, [JSON.stringify({ store, folder: CLIENTS, config })]);
+  t.after(() => child.kill("SIGKILL"));
+  let last = 0;
+  /** @type {Map<number, (done: Done) => void>} */
+  const waiting = new Map();
+  await new Promise((resolve, reject) => {
+    child.once("exit", (code) => reject(new Error(`a member ended with ${code}`)));
+    child.on("message", (/** @type {any} */ message) => {
+      if (message.ready) resolve(undefined);
+      else waiting.get(message.id)?.(message);
+    });
+  });
+  /** @param {object} what @returns {Promise<Done>} */
+  const tell = (what) =>
+    new Promise((resolve) => {
+      last += 1;
+      waiting.set(last, resolve);
+      child.send({ id: last, ...what });
+    });
+  return {
+    calls: (calls) => tell({ calls }),
+    load: (ms) => tell({ until: Date.now() + ms }),
+    kill: () => void child.kill("SIGKILL"),
+  };
+}

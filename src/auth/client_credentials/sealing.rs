@@ -1,0 +1,236 @@
+//! A token as a store has it: under a name that tells nobody whose it is, in a value that opens for
+//! the client's own processes alone.
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
+    error::Unspecified,
+    hkdf::{HKDF_SHA256, KeyType, Salt},
+};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+
+use super::{Config, config::Dialect};
+use crate::{http::headers, json, now::Now, secret::Secret, token_cache::AccessToken};
+
+/// The store's key and the cipher's, both out of the client's secret: who reads the store learns
+/// nothing of the client, and who writes to it cannot make a value that opens.
+pub(super) struct Sealing {
+    pub name: String,
+    cipher: RandomizedNonceKey,
+    /// Which knows for how long before its end a token is not used.
+    dialect: Dialect,
+}
+
+impl Sealing {
+    /// For calls that verify servers or do not, and have these CAs and this certificate.
+    pub fn new(config: &Config, verifies: bool, tls: &str) -> Result<Self, Unspecified> {
+        let identity = identity(config, verifies, tls);
+        let secret = config.authentication.material().ok_or(Unspecified)?;
+        let derived = Salt::new(HKDF_SHA256, SALT).extract(secret.expose().as_bytes());
+        let derive = |purpose: &[u8]| {
+            let mut key = [0; 32];
+            derived.expand(&[purpose, &identity], Bytes32)?.fill(&mut key)?;
+            Ok::<_, Unspecified>(key)
+        };
+        let name = BASE64_URL_SAFE_NO_PAD.encode(derive(b"name")?);
+        let cipher = RandomizedNonceKey::new(&AES_256_GCM, &derive(b"value")?)?;
+        Ok(Self { name: format!("key0:token:{name}"), cipher, dialect: config.dialect.clone() })
+    }
+
+    /// The name of the lock that goes with it.
+    pub fn lock(&self) -> String {
+        format!("{}:lock", self.name)
+    }
+
+    pub fn seal(&self, token: &AccessToken) -> Result<String, Unspecified> {
+        let text = serde_json::to_string(token.token().expose()).map_err(|_| Unspecified)?;
+        let obtained = token.obtained().wall_ms;
+        let lifetime = token.lifetime().map_or("null".to_owned(), |it| it.to_string());
+        let text = format!(r#"{{"token":{text},"obtained":{obtained},"lifetime":{lifetime}}}"#);
+        // What was readable in it is overwritten where it stands.
+        let mut sealed = text.into_bytes();
+        sealed.reserve_exact(AES_256_GCM.tag_len());
+        let aad = Aad::from(self.name.as_bytes());
+        let nonce = self.cipher.seal_in_place_append_tag(aad, &mut sealed)?;
+        Ok(BASE64_URL_SAFE_NO_PAD.encode([nonce.as_ref(), sealed.as_slice()].concat()))
+    }
+
+    /// The token as from `begun` on, and for how many seconds it was used in all.
+    pub fn open(&self, sealed: &str, begun: Now, now: Now) -> Option<(AccessToken, Option<f64>)> {
+        let mut sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (nonce, sealed) = sealed.split_at_mut_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let aad = Aad::from(self.name.as_bytes());
+        let text = self.cipher.open_in_place(nonce, aad, sealed).ok()?;
+        let text = Secret::from(str::from_utf8(text).ok()?.to_owned());
+        let [token, obtained, lifetime] =
+            json::pick(text.expose(), ["token", "obtained", "lifetime"]).ok()??;
+        let token = Secret::from(token?.as_string()?);
+        headers::value(token.expose()).ok()?;
+        let age = (now.wall_ms - obtained?.as_number()?) / 1000.0;
+        if age < -CLOCKS_APART {
+            return None;
+        }
+        let lifetime = lifetime?.as_number().unwrap_or(f64::INFINITY);
+        let kept = |rest| {
+            let token = AccessToken::new(token.clone(), begun, rest);
+            match self.dialect.buffer(lifetime) {
+                Some(seconds) => token.buffered(seconds),
+                None => token,
+            }
+        };
+        Some((kept(lifetime - age.max(0.0)), kept(lifetime).usable()))
+    }
+}
+
+/// Everything that decides what a token is good for, each part with its length before it.
+fn identity(config: &Config, verifies: bool, tls: &str) -> Vec<u8> {
+    let Config { token_url, client_id, authentication, scopes, audience, resource, .. } = config;
+    let sorted = |texts: &mut Vec<&str>| {
+        texts.sort_unstable();
+        texts.dedup();
+    };
+    let mut scopes = scopes.iter().flat_map(|scope| scope.split_whitespace()).collect();
+    let mut resource = resource.iter().map(String::as_str).collect();
+    sorted(&mut scopes);
+    sorted(&mut resource);
+    let mut extra: Vec<_> =
+        config.extra_params.iter().map(|(name, value)| [name.as_str(), value.expose()]).collect();
+    let headers = config.headers.iter().map(|line| [line.name.as_str(), line.value.expose()]);
+    let mut headers: Vec<_> = headers.collect();
+    // Those of one name stay in their order.
+    extra.sort_by_key(|[name, _]| *name);
+    headers.sort_by_key(|[name, _]| *name);
+    let method = format!("{:?}", authentication.method);
+    let servers = if verifies { "verified" } else { "unverified" };
+    let audience = audience.as_deref().unwrap_or_default();
+    let lists = [
+        &[token_url.as_str(), client_id, &method, servers, tls, audience][..],
+        &scopes,
+        &resource,
+        extra.as_flattened(),
+        headers.as_flattened(),
+    ];
+    let mut identity = Vec::new();
+    let number = |identity: &mut Vec<u8>, length: usize| {
+        identity.extend_from_slice(&(length as u64).to_be_bytes());
+    };
+    for list in lists {
+        number(&mut identity, list.len());
+        for part in list {
+            number(&mut identity, part.len());
+            identity.extend_from_slice(part.as_bytes());
+        }
+    }
+    identity
+}
+
+struct Bytes32;
+
+impl KeyType for Bytes32 {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+/// Another form of values has another number: old and new ones never meet.
+const SALT: &[u8] = b"@key0ai/native shared token cache 1";
+/// In seconds: a token from further in the future is not trusted.
+const CLOCKS_APART: f64 = 10.0;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::auth::client_credentials::config::Authentication;
+
+    fn config() -> Config {
+        Config {
+            token_url: "https://h/token".to_owned(),
+            client_id: "id".to_owned(),
+            authentication: Authentication {
+                client_secret: Some("s3cr3t".to_owned().into()),
+                ..Authentication::default()
+            },
+            scopes: vec!["a".to_owned(), "b".to_owned()],
+            ..Config::default()
+        }
+    }
+
+    fn sealing(config: &Config) -> Sealing {
+        Sealing::new(config, true, "").unwrap()
+    }
+
+    fn now() -> Now {
+        Now { wall_ms: 1_700_000_000_000.0, mono: Instant::now() }
+    }
+
+    fn after(now: Now, seconds: f64) -> Now {
+        Now { wall_ms: now.wall_ms + seconds * 1000.0, ..now }
+    }
+
+    fn token(text: &str, lifetime: f64) -> AccessToken {
+        AccessToken::new(text.to_owned().into(), now(), lifetime)
+    }
+
+    #[test]
+    fn a_sealed_token_opens_with_what_is_left_of_its_life() {
+        let (key, begun) = (sealing(&config()), now());
+        let sealed = key.seal(&token("t\"\\é", 3610.0)).unwrap();
+        let (opened, whole) = key.open(&sealed, begun, after(begun, 600.0)).unwrap();
+        assert_eq!(opened.token().expose(), "t\"\\é");
+        assert_eq!((opened.lifetime(), whole), (Some(3010.0), Some(3600.0)));
+        let endless = key.seal(&token("t", f64::INFINITY)).unwrap();
+        let (opened, whole) = key.open(&endless, begun, after(begun, 1e9)).unwrap();
+        assert_eq!((opened.lifetime(), whole), (None, None));
+        // The same token is never sealed to the same text.
+        assert_ne!(endless, key.seal(&token("t", f64::INFINITY)).unwrap());
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_cut_keeps_a_value_shut() {
+        let (key, begun) = (sealing(&config()), now());
+        let sealed = key.seal(&token("t", 3600.0)).unwrap();
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&sealed).unwrap();
+        for i in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[i] ^= 1;
+            let changed = BASE64_URL_SAFE_NO_PAD.encode(changed);
+            assert!(key.open(&changed, begun, begun).is_none(), "byte {i}");
+            let cut = BASE64_URL_SAFE_NO_PAD.encode(&bytes[..i]);
+            assert!(key.open(&cut, begun, begun).is_none(), "cut at {i}");
+        }
+    }
+
+    #[test]
+    fn whatever_decides_what_a_token_is_good_for_has_a_name_and_a_key_of_its_own() {
+        let secret = |secret: &str| Authentication {
+            client_secret: Some(secret.to_owned().into()),
+            ..Authentication::default()
+        };
+        let text = |text: &str| text.to_owned();
+        let others = [
+            Config { token_url: text("https://h/token2"), ..config() },
+            Config { client_id: text("id2"), ..config() },
+            Config { authentication: secret("other"), ..config() },
+            Config { scopes: vec![text("a")], ..config() },
+            Config { scopes: vec![text("ab")], ..config() },
+            Config { audience: Some(text("x")), ..config() },
+            Config { resource: vec![text("x")], ..config() },
+            Config { extra_params: vec![(text("x"), text("y").into())], ..config() },
+            Config { extra_params: vec![(text("xy"), String::new().into())], ..config() },
+        ];
+        let mut keys: Vec<_> = others.iter().chain([&config()]).map(sealing).collect();
+        keys.push(Sealing::new(&config(), false, "").unwrap());
+        keys.push(Sealing::new(&config(), true, "another certificate").unwrap());
+        for (i, key) in keys.iter().enumerate() {
+            let sealed = key.seal(&token("t", 3600.0)).unwrap();
+            for (j, other) in keys.iter().enumerate() {
+                assert_eq!(key.name == other.name, i == j, "{i} {j}");
+                assert_eq!(other.open(&sealed, now(), now()).is_some(), i == j, "{i} {j}");
+            }
+        }
+        let reordered = Config { scopes: vec![text("b a"), text("a")], ..config() };
+        assert_eq!(sealing(&reordered).name, sealing(&config()).name);
+    }
+}

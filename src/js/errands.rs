@@ -1,0 +1,243 @@
+//! What a load asks of JavaScript: errands, which the call that began the load hands over.
+//!
+//! A call that needs none settles as ever. Where one comes up, its promise gives [`ErrandsHandle`]
+//! in place of an outcome: the shell does the errands in the caller's async context, and takes the
+//! outcome from the handle. They may go on when that has come: a load outlives calls.
+
+use std::{future::Future, io, pin::Pin, sync::Arc};
+
+use napi::{
+    Env,
+    bindgen_prelude::{Either, Either3, Object, Unknown},
+};
+use napi_derive::napi;
+use tokio::{
+    select,
+    sync::{Mutex, mpsc::UnboundedReceiver, oneshot},
+};
+
+use super::{
+    config,
+    outcome::{ErrorRecord, Outcome, lost},
+    runtime,
+};
+use crate::{
+    auth::Io,
+    errand::{Answer, Errand, Errands, Pending},
+    http::tls::TlsEnvironment,
+};
+
+/// A call's outcome, or errands to be done meanwhile.
+pub type Settled = Either3<String, ErrorRecord, ErrandsHandle>;
+
+/// A promise of what the call gives that `start` begins, and of errands where it may have them.
+pub fn spawn<F>(
+    env: &Env,
+    has_errands: bool,
+    environment: Vec<Option<String>>,
+    start: impl FnOnce(&Io) -> F,
+    lost: fn() -> Settled,
+    refused: impl FnOnce(&io::Error) -> Settled,
+) -> napi::Result<Either<Object<'_>, Settled>>
+where
+    F: Future<Output = Outcome<String>> + Send + 'static,
+{
+    let tls = config::tls_environment(environment);
+    if !has_errands {
+        let start = |io: &Io| {
+            let outcome = start(io);
+            async { settled(outcome.await) }
+        };
+        return runtime::spawn(env, tls, start, lost, refused);
+    }
+    let same = tls.clone();
+    let start = |io: &Io| {
+        let (errands, pending) = Errands::channel();
+        let outcome = Box::pin(start(&Io { errands, ..io.clone() }));
+        with_errands(outcome, pending, same)
+    };
+    runtime::spawn(env, tls, start, lost, refused)
+}
+
+async fn with_errands(
+    mut outcome: Pin<Box<dyn Future<Output = Outcome<String>> + Send>>,
+    mut pending: UnboundedReceiver<Pending>,
+    tls: TlsEnvironment,
+) -> Settled {
+    let (sender, receiver) = oneshot::channel();
+    let first = select! {
+        biased;
+        first = pending.recv() => match first {
+            Some(first) => first,
+            // No load was begun, or it has ended.
+            None => return settled(outcome.await),
+        },
+        outcome = &mut outcome => {
+            if pending.is_closed() {
+                return settled(outcome);
+            }
+            // A load goes on, and may still have errands.
+            let _ = sender.send(outcome);
+            return Either3::C(ErrandsHandle::new(None, pending, receiver, tls));
+        }
+    };
+    tokio::spawn(async move {
+        // The shell may be gone.
+        let _ = sender.send(outcome.await);
+    });
+    Either3::C(ErrandsHandle::new(Some(first), pending, receiver, tls))
+}
+
+fn settled(outcome: Outcome<String>) -> Settled {
+    match outcome {
+        Either::A(value) => Either3::A(value),
+        Either::B(record) => Either3::B(record),
+    }
+}
+
+/// Errands to be done, and the outcome of the call that they came up in.
+#[napi(js_name = "Errands")]
+pub struct ErrandsHandle {
+    queue: Arc<Mutex<Queue>>,
+    outcome: Option<oneshot::Receiver<Outcome<String>>>,
+    /// The call's own: for its runtime nothing changes.
+    tls: TlsEnvironment,
+}
+
+struct Queue {
+    first: Option<Pending>,
+    rest: UnboundedReceiver<Pending>,
+}
+
+impl ErrandsHandle {
+    fn new(
+        first: Option<Pending>,
+        rest: UnboundedReceiver<Pending>,
+        outcome: oneshot::Receiver<Outcome<String>>,
+        tls: TlsEnvironment,
+    ) -> Self {
+        let queue = Arc::new(Mutex::new(Queue { first, rest }));
+        Self { queue, outcome: Some(outcome), tls }
+    }
+}
+
+#[napi]
+impl ErrandsHandle {
+    /// The next errand, waited for; `null` when there will be none.
+    #[napi(ts_return_type = "Promise<Errand | null> | null")]
+    pub fn next<'env>(
+        &self,
+        env: &'env Env,
+    ) -> napi::Result<Either<Object<'env>, Option<ErrandHandle>>> {
+        let queue = self.queue.clone();
+        let start = |_: &Io| async move {
+            let mut queue = queue.lock().await;
+            let first = queue.first.take();
+            let next = if first.is_some() { first } else { queue.rest.recv().await };
+            next.map(ErrandHandle::from)
+        };
+        runtime::spawn(env, self.tls.clone(), start, || None, |_| None)
+    }
+
+    /// The call's outcome, waited for.
+    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
+    pub fn outcome<'env>(
+        &mut self,
+        env: &'env Env,
+    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+        let outcome = self.outcome.take();
+        let start = |_: &Io| async {
+            match outcome {
+                Some(outcome) => outcome.await.unwrap_or_else(|_| Either::B(lost())),
+                None => Either::B(lost()),
+            }
+        };
+        let failed = || Either::B(lost());
+        runtime::spawn(env, self.tls.clone(), start, failed, |_| Either::B(lost()))
+    }
+}
+
+/// One errand. What it does not need is `null`.
+#[napi(js_name = "Errand")]
+pub struct ErrandHandle {
+    /// `secret`, `get`, `set`, `lock`, `unlock`, `report`.
+    #[napi(readonly, ts_type = "'secret' | 'get' | 'set' | 'lock' | 'unlock' | 'report'")]
+    pub kind: String,
+    /// The store's key, or the lock's name.
+    #[napi(readonly)]
+    pub key: Option<String>,
+    /// What to store.
+    #[napi(readonly)]
+    pub value: Option<String>,
+    /// Whose lock.
+    #[napi(readonly)]
+    pub owner: Option<String>,
+    /// For how many milliseconds.
+    #[napi(readonly)]
+    pub ttl_ms: Option<f64>,
+    /// At which operation the store failed.
+    #[napi(readonly)]
+    pub operation: Option<String>,
+    /// How.
+    #[napi(readonly)]
+    pub problem: Option<String>,
+    answer: Option<oneshot::Sender<Answer>>,
+}
+
+#[napi]
+impl ErrandHandle {
+    /// It is done, and this came of it.
+    #[napi]
+    pub fn done(&mut self, value: Unknown<'_>) {
+        let answer = match config::secret_if_string(value) {
+            Some(text) => Answer::Text(text),
+            None => Answer::Other(config::is_true(value)),
+        };
+        self.give(answer);
+    }
+
+    /// It failed, with an error that says this.
+    #[napi]
+    pub fn failed(&mut self, message: String) {
+        self.give(Answer::Failed(message));
+    }
+
+    fn give(&mut self, answer: Answer) {
+        if let Some(sender) = self.answer.take() {
+            // The load may have gone on without it.
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+impl From<Pending> for ErrandHandle {
+    fn from((errand, answer): Pending) -> Self {
+        let none = Self {
+            kind: String::new(),
+            key: None,
+            value: None,
+            owner: None,
+            ttl_ms: None,
+            operation: None,
+            problem: None,
+            answer: Some(answer),
+        };
+        let of = |kind: &str, key| Self { kind: kind.to_owned(), key, ..none };
+        match errand {
+            Errand::Secret => of("secret", None),
+            Errand::Get { key } => of("get", Some(key)),
+            Errand::Set { key, value, ttl_ms } => {
+                Self { value: Some(value), ttl_ms: Some(ttl_ms), ..of("set", Some(key)) }
+            }
+            Errand::Lock { key, owner, ttl_ms } => {
+                Self { owner: Some(owner), ttl_ms: Some(ttl_ms), ..of("lock", Some(key)) }
+            }
+            Errand::Unlock { key, owner } => Self { owner: Some(owner), ..of("unlock", Some(key)) },
+            Errand::Report { operation, problem } => Self {
+                operation: Some(operation.to_owned()),
+                problem: Some(problem.to_owned()),
+                ..of("report", None)
+            },
+        }
+    }
+}
