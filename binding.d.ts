@@ -26,8 +26,12 @@ export type AuthHandle = Auth
 
 /** What JavaScript does in a call. */
 export declare class Call {
-  /** `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over. */
-  constructor(sends: boolean, elapsedMs: number)
+  /**
+   * `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over.
+   * `headers` are names and values in turn, for requests that have none of that name; the last
+   * `traced` of the headers go along with the token request of an issue, too.
+   */
+  constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null)
   /** Waits for the next request: an empty text tells that the call is over. */
   next(environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord | string
   /** The request that `next` told of. */
@@ -36,6 +40,8 @@ export declare class Call {
   answered(head: HeadRecord, body: Uint8Array, broken?: ThwartedRecord | undefined | null): void
   /** Why there is no answer to the last request. */
   thwarted(thwarted: ThwartedRecord): void
+  /** What was done until now, a line a step, where the call was given headers. */
+  steps(): Array<StepRecord>
   /** Ends the call. */
   stop(): void
 }
@@ -220,6 +226,18 @@ export declare function sharedSecret(headerName: unknown, secret: unknown): Outc
 
 /** The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`; the audience as JSON too. */
 export declare function signedJwt(issuerHasSign: boolean, audience: unknown, audienceJson: string | undefined | null, ttlSeconds: unknown): Outcome<Claims>
+
+/** What was done. */
+export interface StepRecord {
+  /** How long after the call's beginning, in milliseconds. */
+  afterMs: number
+  /** With whom. */
+  origin: string
+  /** What, in words. */
+  what: string
+  /** Of an answer. */
+  status?: number
+}
 
 /** What a `fetch` rejected with. */
 export interface ThwartedRecord {

@@ -7,6 +7,7 @@
  *
  * @import * as Types from "./index.js"
  * @import { Auth, Given, Issuer } from "./binding"
+ * @import { Watch } from "./lib/diagnostics.js"
  * @import { Route } from "./lib/route.js"
  */
 
@@ -25,6 +26,7 @@ const {
   setKey0ErrorClass,
   unwrap,
 } = require("./lib/errors.js");
+const { along, issues, isWatched, told, tokens } = require("./lib/diagnostics.js");
 const { send } = require("./lib/fetch.js");
 const { redisTokenCache } = require("./lib/redis-token-cache.js");
 const { routeTo } = require("./lib/route.js");
@@ -121,11 +123,13 @@ function oauthClientCredentialsAuth(config) {
   const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
   handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
-  const headers = async () => {
+  /** @param {Watch} [watch] */
+  const obtain = async (watch) => {
     renew?.(strategy);
     const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
-    return { Authorization: await authorization(strategy, unverified, route) };
+    return { Authorization: await authorization(strategy, unverified, route, watch) };
   };
+  const headers = () => (isWatched(tokens) ? told(tokens, route.url, obtain) : obtain());
   routes.set(headers, route);
   /** @param {Record<string, string>} [rejected] */
   const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
@@ -143,7 +147,8 @@ function createRemoteTokenIssuer(config) {
   const route = routeOf(fields);
   issuer.prepare(environment());
   seekSdkClass();
-  return async (params, options) => {
+  /** @param {unknown} params @param {unknown} options @param {Watch} [watch] */
+  const issue = async (params, options, watch) => {
     const signal = options === undefined ? undefined : signalOf(options);
     if (signal?.aborted) throw signal.reason;
     /** What the caller's code threw: only its name and message cross into Rust. @type {unknown} */
@@ -174,7 +179,12 @@ function createRemoteTokenIssuer(config) {
       } catch (error) {
         return failed(binding.unsendable(), error);
       }
-      const call = sender || signal ? new binding.Call(sender !== undefined, elapsedMs) : undefined;
+      const beside = along(watch, sender !== undefined);
+      const call =
+        sender || signal || beside
+          ? new binding.Call(sender !== undefined, elapsedMs, beside?.lines, beside?.traced)
+          : undefined;
+      watch?.by(call, sender ? "fetch" : "native");
       const variables = environment();
       renew?.(issuer);
       const leave = call && signal && listen(signal, call);
@@ -197,12 +207,20 @@ function createRemoteTokenIssuer(config) {
           continue;
         }
       }
+      if (given && outcome.cause?.status === 401 && routes.has(ask)) {
+        // Not the native strategy, which would have fetched another: the next call does.
+        asked?.then(/** @type {any} */ (ask).invalidate).catch(() => {});
+      }
       if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
       if (isStopped) throw signal?.reason;
       await known(thrown);
       throw thrown;
     }
   };
+  return (params, options) =>
+    isWatched(issues)
+      ? told(issues, route.url, (watch) => issue(params, options, watch))
+      : issue(params, options);
 }
 
 class AccessTokenIssuer {
@@ -274,8 +292,8 @@ async function validateToken(authHeader, config) {
  */
 function provider(strategy, renew, headers, route) {
   strategies.set(headers, () => {
-    // Requests that are not the native client's are made in the caller's async context.
-    if (route?.sender()) return undefined;
+    // Requests that are watched, or not the native client's, are made in the caller's async context.
+    if (route && (isWatched(tokens) || route.sender())) return undefined;
     renew?.(strategy);
     return strategy;
   });
@@ -299,17 +317,26 @@ function native(auth) {
  * @param {Auth} strategy
  * @param {string} [rejectUnauthorized] what it may depend on
  * @param {Route} [route] of its requests, where it makes any
+ * @param {Watch} [watch]
  */
-async function authorization(strategy, rejectUnauthorized, route) {
+async function authorization(strategy, rejectUnauthorized, route, watch) {
   const now = Date.now();
   const ready = strategy.peek(now, rejectUnauthorized);
-  if (ready !== null) return ready;
+  if (ready !== null) {
+    watch?.hit();
+    return ready;
+  }
   const variables = environment();
   for (let elapsedMs = 0, again = 1; ; again -= 1) {
     const sender = route?.sender();
-    const call = sender && new binding.Call(true, elapsedMs);
+    const beside = route && along(watch, sender !== undefined);
+    const call =
+      sender || beside
+        ? new binding.Call(sender !== undefined, elapsedMs, beside?.lines)
+        : undefined;
+    watch?.by(call, sender ? "fetch" : "native");
     const loading = strategy.load(now, variables, call);
-    if (call && route) {
+    if (call && sender && route) {
       send(call, sender, route.url, variables, (error) => {
         route.thrown = error;
       });

@@ -4,6 +4,7 @@
 //! An exchange does no I/O: it says what to send, is told what came of it, and says what to send
 //! next or what the result is. [`Client`] drives it over sockets; tests drive it with values.
 
+pub mod along;
 mod body;
 pub mod client;
 mod coding;

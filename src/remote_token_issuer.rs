@@ -11,6 +11,7 @@ use crate::{
     error::{ArgumentError, Cause, Code, Key0Error},
     http::{
         Client, Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
+        along::Along,
         courier::Courier,
         fault::Phase,
         headers::{self, HeaderLine, Unsendable},
@@ -71,6 +72,8 @@ pub struct Call<F> {
     pub now: Now,
     /// Who sends its requests, where that is not our client.
     pub courier: Option<Courier>,
+    /// What goes along with its requests.
+    pub along: Option<Along>,
 }
 
 /// Where a call's headers come from.
@@ -163,7 +166,7 @@ impl RemoteTokenIssuer {
         call: Call<F>,
         io: &Io,
     ) -> impl Future<Output = Result<String, IssueError>> + Send + use<F> {
-        let Call { body, auth, now, courier } = call;
+        let Call { body, auth, now, courier, along } = call;
         let waits_for = match &auth {
             CallAuth::Strategy(auth) => auth.token_origin().map_or(Phase::Auth, Phase::Token),
             CallAuth::Given(_) => Phase::Auth,
@@ -180,6 +183,10 @@ impl RemoteTokenIssuer {
         let http = match &courier {
             Some(courier) => io.http.through(courier.clone()),
             None => io.http.clone(),
+        };
+        let http = match along {
+            Some(along) => http.with(along),
+            None => http,
         };
         async move {
             let (limit, deadline) = (settings.timeout, deadline(now, settings.timeout));
@@ -774,7 +781,12 @@ mod tests {
         auth: CallAuth<F>,
     ) -> Key0Error {
         let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
-        key0(issuer.issue(Call { body: None, auth, now, courier: None }, &io()).await.unwrap_err())
+        key0(
+            issuer
+                .issue(Call { body: None, auth, now, courier: None, along: None }, &io())
+                .await
+                .unwrap_err(),
+        )
     }
 
     async fn with_auth(given: impl Future<Output = Given> + Send) -> Key0Error {
@@ -873,7 +885,8 @@ mod tests {
                 sleep(Duration::from_millis(5)).await;
                 Given::Rejected { name: "Key0Error".to_owned(), message }
             };
-            let call = Call { body: None, auth: CallAuth::Given(given), now, courier: None };
+            let call =
+                Call { body: None, auth: CallAuth::Given(given), now, courier: None, along: None };
             let issued = issuer_for(&origin, Timeout::Default).issue(call, &io()).await;
             assert_eq!(issued, Err(IssueError::CallersOwn));
         }
@@ -904,7 +917,7 @@ mod tests {
         assert_eq!(error.cause, Some(Cause::of_the_caller()));
         let own = async { rejected("Key0Error", "") };
         let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
-        let call = Call { body: None, auth: CallAuth::Given(own), now, courier: None };
+        let call = Call { body: None, auth: CallAuth::Given(own), now, courier: None, along: None };
         let own = issuer(Timeout::Default).unwrap().issue(call, &io()).await;
         assert_eq!(own, Err(IssueError::CallersOwn));
         let error = with_given(rejected("Error", "no vault")).await;

@@ -45,6 +45,7 @@ describe("the main package", () => {
       "key0.js",
       "key0.mjs",
       "lib/causes.js",
+      "lib/diagnostics.js",
       "lib/errands.js",
       "lib/errors.js",
       "lib/fetch.js",

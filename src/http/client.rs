@@ -7,6 +7,7 @@ use tokio::{select, task::yield_now, time::timeout};
 
 use super::{
     Exchange, Fault, Reply, Request, Sent, Step, Target,
+    along::{Along, What},
     body::OneFrame,
     connection::{Connection, OpenFailed},
     courier::Courier,
@@ -25,6 +26,7 @@ pub struct Client {
     shared: Arc<Shared>,
     /// Who sends its requests, where this client does not.
     courier: Option<Courier>,
+    along: Option<Along>,
 }
 
 struct Shared {
@@ -40,7 +42,7 @@ impl Client {
     pub fn new(environment: TlsEnvironment, resolver: Resolver) -> Self {
         let (tls, pool) = (SharedConfig::default(), Pool::default());
         let shared = Arc::new(Shared { environment, tls, resolver, pool });
-        Self { shared, courier: None }
+        Self { shared, courier: None, along: None }
     }
 
     /// The environment that its connections are made for.
@@ -53,6 +55,18 @@ impl Client {
     #[must_use]
     pub fn through(&self, courier: Courier) -> Self {
         Self { courier: Some(courier), ..self.clone() }
+    }
+
+    /// The same, but that `along` goes with its requests.
+    #[must_use]
+    pub fn with(&self, along: Along) -> Self {
+        Self { along: Some(along), ..self.clone() }
+    }
+
+    fn note(&self, origin: &Arc<str>, what: What) {
+        if let Some(along) = &self.along {
+            along.note(origin, what);
+        }
     }
 
     /// Begins to read the certificates that TLS trusts, which takes tens of milliseconds.
@@ -71,16 +85,27 @@ impl Client {
         let mut request = exchange.begin();
         loop {
             sent.begin();
-            match exchange.answered(self.send(request, sent).await) {
+            if let Some(along) = &self.along {
+                along.add_to(&mut request);
+            }
+            let origin = request.target.origin().clone();
+            let answer = self.send(request, sent).await;
+            let status = answer.as_ref().ok().map(|reply| reply.status);
+            if let Some(status) = status {
+                self.note(&origin, What::Answered(status));
+            }
+            match exchange.answered(answer) {
                 Step::Send(next) => request = *next,
                 Step::Done(output) => return output,
             }
+            self.note(&origin, if status.is_some() { What::Redirected } else { What::Retried });
         }
     }
 
     /// Writes `request` once and reads its answer, bounded.
     async fn send(&self, request: Request, sent: &Sent) -> Result<Reply, Fault> {
         if let Some(courier) = &self.courier {
+            self.note(request.target.origin(), What::Sent);
             return courier.send(request, sent).await;
         }
         let target = request.target.clone();
@@ -92,6 +117,8 @@ impl Client {
                 .await
                 .map_err(|failed| failed.into_fault(origin, sent.get()))?;
             fault_injection::point("http");
+            self.note(origin, if is_new { What::Connected } else { What::Reused });
+            self.note(origin, What::Sent);
             let mut error = match connection.send(request).await {
                 Ok(response) => {
                     let limit = keep_alive::idle_limit(response.version(), response.headers());
@@ -106,7 +133,10 @@ impl Client {
             };
             match error.take_message() {
                 // Closed meanwhile: it was handed back, and not a byte of it has left.
-                Some(unsent) if !is_new => request = unsent,
+                Some(unsent) if !is_new => {
+                    self.note(origin, What::Retried);
+                    request = unsent;
+                }
                 _ if connection.is_answering() => {
                     return Err(Fault::inside_answer(error.error(), origin));
                 }

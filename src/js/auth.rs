@@ -102,9 +102,11 @@ impl AuthHandle {
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
         let now = part.as_ref().map_or(now, |part| part.begun(now));
-        let courier = part.and_then(CallHandle::courier);
+        let mut part = part;
+        let courier = part.as_mut().and_then(|part| part.courier());
+        let along = part.and_then(|part| part.along(now));
         let start = |io: &Io| {
-            let io = Io { http: call::through(&io.http, courier), ..io.clone() };
+            let io = Io { http: call::through(&io.http, courier, along), ..io.clone() };
             let headers = self.auth.headers(now, &io);
             async move {
                 let lines = headers.await;

@@ -23,7 +23,9 @@ use crate::{
     auth::Io,
     http::{
         Client,
+        along::{Along, Step, What},
         courier::{AnswerHead, Courier, Errand, Errands, Thwarted, courier},
+        headers::HeaderLine,
     },
     lock::lock,
     now::Now,
@@ -39,6 +41,9 @@ pub struct CallHandle {
     stop: Option<oneshot::Sender<()>>,
     stopped: Option<oneshot::Receiver<()>>,
     elapsed: Duration,
+    headers: Option<Vec<HeaderLine>>,
+    traced: usize,
+    along: Option<Along>,
 }
 
 /// A request for JavaScript to send.
@@ -92,17 +97,46 @@ pub struct ThwartedRecord {
     pub has_answer: bool,
 }
 
+/// What was done.
+#[napi(object, object_from_js = false)]
+pub struct StepRecord {
+    /// How long after the call's beginning, in milliseconds.
+    pub after_ms: f64,
+    /// With whom.
+    pub origin: String,
+    /// What, in words.
+    pub what: String,
+    /// Of an answer.
+    pub status: Option<u16>,
+}
+
 #[napi]
 impl CallHandle {
     /// `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over.
+    /// `headers` are names and values in turn, for requests that have none of that name; the last
+    /// `traced` of the headers go along with the token request of an issue, too.
     #[napi(constructor)]
-    pub fn new(sends: bool, elapsed_ms: f64) -> Self {
+    pub fn new(
+        sends: bool,
+        elapsed_ms: f64,
+        headers: Option<Vec<String>>,
+        traced: Option<u32>,
+    ) -> Self {
         let (courier, errands) = sends.then(courier).unzip();
         let (stop, stopped) = oneshot::channel();
         let errands = errands.map(|errands| Arc::new(AsyncMutex::new(errands)));
         let elapsed = Duration::try_from_secs_f64(elapsed_ms / 1000.0).unwrap_or_default();
         let (stop, stopped) = (Some(stop), Some(stopped));
-        Self { courier, errands, errand: Arc::default(), stop, stopped, elapsed }
+        let headers = headers.map(|flat| {
+            let line = |line: &[String]| HeaderLine {
+                name: line[0].clone(),
+                value: line[1].clone().into(),
+            };
+            flat.chunks_exact(2).map(line).collect()
+        });
+        let traced = traced.and_then(|traced| usize::try_from(traced).ok()).unwrap_or_default();
+        let (errand, along) = (Arc::default(), None);
+        Self { courier, errands, errand, stop, stopped, elapsed, headers, traced, along }
     }
 
     /// Waits for the next request: an empty text tells that the call is over.
@@ -154,6 +188,13 @@ impl CallHandle {
         }
     }
 
+    /// What was done until now, a line a step, where the call was given headers.
+    #[napi]
+    pub fn steps(&self) -> Vec<StepRecord> {
+        let steps = self.along.as_ref().map(Along::steps).unwrap_or_default();
+        steps.into_iter().map(StepRecord::from).collect()
+    }
+
     /// Ends the call.
     #[napi]
     pub fn stop(&mut self) {
@@ -167,6 +208,20 @@ impl CallHandle {
     /// Who sends the call's requests, where JavaScript does. Dropped with the call, it ends `next`.
     pub(super) fn courier(&mut self) -> Option<Courier> {
         self.courier.take()
+    }
+
+    /// What goes along with the token request of an issue.
+    pub(super) fn along_with_token(&self, now: Now) -> Option<Along> {
+        let headers = self.headers.as_ref()?;
+        let traced = headers.get(headers.len().checked_sub(self.traced)?..)?;
+        (!traced.is_empty()).then(|| Along::new(now.mono, traced))
+    }
+
+    /// What goes along with the requests of a call that is watched.
+    pub(super) fn along(&mut self, now: Now) -> Option<Along> {
+        let headers = self.headers.take()?;
+        self.along = Some(Along::new(now.mono, &headers));
+        self.along.clone()
     }
 
     /// Settles when the call is to end.
@@ -190,14 +245,29 @@ impl CallHandle {
     }
 }
 
-/// `http`, through whom the call's requests go where JavaScript sends them.
-pub(super) fn through(http: &Client, courier: Option<Courier>) -> Client {
-    courier.map_or_else(|| http.clone(), |courier| http.through(courier))
+/// `http`, through whom the call's requests go where JavaScript sends them, with what goes along.
+pub(super) fn through(http: &Client, courier: Option<Courier>, along: Option<Along>) -> Client {
+    let http = courier.map_or_else(|| http.clone(), |courier| http.through(courier));
+    match along {
+        Some(along) => http.with(along),
+        None => http,
+    }
 }
 
 /// The record of a call that was stopped: the shell knows why.
 pub(super) fn stopped() -> ErrorRecord {
     ErrorRecord { error: "CallersOwn", ..ErrorRecord::default() }
+}
+
+impl From<Step> for StepRecord {
+    fn from(Step { after, origin, what }: Step) -> Self {
+        let status = match what {
+            What::Answered(status) => Some(status),
+            _ => None,
+        };
+        let what = what.to_string();
+        Self { after_ms: after.as_secs_f64() * 1000.0, origin: origin.to_string(), what, status }
+    }
 }
 
 impl From<ThwartedRecord> for Thwarted {

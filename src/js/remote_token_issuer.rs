@@ -103,6 +103,8 @@ impl RemoteIssuerHandle {
         let courier = part.as_mut().and_then(|part| part.courier());
         let now = config::now(now_ms);
         let now = part.as_ref().map_or(now, |part| part.begun(now));
+        let token = part.as_ref().and_then(|part| part.along_with_token(now));
+        let along = part.as_mut().and_then(|part| part.along(now));
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
         let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
         let call = Call {
@@ -113,10 +115,12 @@ impl RemoteIssuerHandle {
             },
             now,
             courier,
+            along,
         };
         let stopped = part.map(CallHandle::stopped);
         let start = |io: &Io| {
-            let issued = self.issuer.issue(call, io);
+            let io = Io { http: call::through(&io.http, None, token), ..io.clone() };
+            let issued = self.issuer.issue(call, &io);
             async move {
                 let result = match stopped {
                     None => issued.await,
