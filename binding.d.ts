@@ -9,18 +9,19 @@ export declare class Auth {
   /** `noAuth` */
   static none(): Auth
   /** Begins to read the certificates that its calls will trust, where they need any. */
-  prepare(environment: Array<string | undefined | null>): void
+  prepare(environment?: Array<string | undefined | null> | undefined | null): void
   /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
   setTls(tls: object, nowMs: number): Outcome<undefined>
   /**
-   * The header's value, where it is ready, for a call whose environment has this
-   * `NODE_TLS_REJECT_UNAUTHORIZED`.
+   * A function that gives the header's value where it is ready, for a call whose environment has
+   * this `NODE_TLS_REJECT_UNAUTHORIZED`. It knows its strategy, so that no call has to find out
+   * whether its receiver is one.
    */
-  peek(nowMs: number, rejectUnauthorized?: string | undefined | null): string | null
+  get peek(): (nowMs: number, rejectUnauthorized?: string) => string | null
   /** Forgets the token: only the one that goes out as `authorization`, where that is a string. */
   invalidate(authorization: unknown): void
   /** The header's value, waited for. */
-  load(nowMs: number, environment: Array<string | undefined | null>, part?: CallHandle | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
+  load(nowMs: number, environment?: Array<string | undefined | null> | undefined | null, part?: CallHandle | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type AuthHandle = Auth
 
@@ -33,7 +34,7 @@ export declare class Call {
    */
   constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null)
   /** Waits for the next request: an empty text tells that the call is over. */
-  next(environment: Array<string | undefined | null>): Promise<string | ErrorRecord> | ErrorRecord | string
+  next(environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord> | ErrorRecord | string
   /** The request that `next` told of. */
   request(): RequestRecord | null
   /** The answer to the last request, as far as it came. */
@@ -123,11 +124,11 @@ export declare class RemoteIssuer {
   /** True where the caller's `auth` is asked at each call. */
   get asks(): boolean
   /** Begins to read the certificates that its calls will trust, where they need any. */
-  prepare(environment: Array<string | undefined | null>): void
+  prepare(environment?: Array<string | undefined | null> | undefined | null): void
   /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
   setTls(tls: object, nowMs: number): Outcome<undefined>
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
-  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment: Array<string | undefined | null>, part?: Call | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
+  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment?: Array<string | undefined | null> | undefined | null, part?: Call | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer
 

@@ -98,7 +98,9 @@ export type FetchFunction = (
 
 /**
  * The CAs that calls trust, and the certificate that shows who calls (RFC 8705). Connections are
- * shared by calls with the same `tls` alone, and over http it is not used.
+ * shared by calls with the same `tls` alone, and over http it is not used. A server has to ask for
+ * the certificate in its handshake: one that asks later, for a single path (renegotiation of TLS 1.2,
+ * post-handshake authentication of 1.3), does not get it.
  *
  * Each part is PEM, `\n` may be escaped. A part, or all of it, may be a function, which is called
  * at creation and again before each call, in the caller's context: for files that are replaced
@@ -247,13 +249,13 @@ export type ClientPrivateKey = {
    * Google's service accounts have it. Default: `"client_credentials"`.
    */
   grantType?: "client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer";
-  /** The `sub` of an assertion that is the grant; none unless given. */
+  /** The `sub` of an assertion that is the grant. Default: none. */
   subject?: string;
   /** The key's certificate as PEM, told by `x5t#S256` (RFC 7515 §4.1.8), as Entra ID wants it. */
   certificate?: string;
 } & ClientAssertion;
 
-/** What an assertion may have: one is signed for each request, and is valid for a minute. */
+/** What an assertion may have: each request has one of its own, which is good for a minute. */
 export type ClientAssertion = {
   /** The key's id, in the assertion's header (RFC 7515 §4.1.4). Default: none. */
   kid?: string;

@@ -49,11 +49,11 @@ const routes = new WeakMap();
 const NATIVE = Symbol("native");
 
 /**
- * All of them. Their class does not tell: where the package is loaded again, or from a second link
- * to its file, the binary makes instances of the class that was made last.
- * @type {WeakSet<object>}
+ * All of them, and which sign slowly. Their class does not tell: where the package is loaded again,
+ * or from a second link to its file, the binary makes instances of the class that was made last.
+ * @type {WeakMap<object, boolean>}
  */
-const natives = new WeakSet();
+const natives = new WeakMap();
 
 /** @type {typeof Types.noAuth} */
 function noAuth() {
@@ -73,7 +73,8 @@ function sharedSecretAuth(headerName, secret) {
  * @param {() => string | PromiseLike<string>} ask
  */
 function rotatingSecretAuth(headerName, ask) {
-  unwrap(binding.sharedSecret(headerName, ""));
+  // Checks the name; an empty secret would be warned of.
+  unwrap(binding.sharedSecret(headerName, "-"));
   return async () => {
     const secret = await ask();
     const checked = binding.sharedSecret(headerName, secret);
@@ -91,11 +92,15 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
   const claims = unwrap(binding.signedJwt(signs, audience, json, checked));
   const lifetime = ttlSeconds === undefined ? claims.ttlSeconds : ttlSeconds;
   const strategy = native && claims.signedBy(native);
+  const peek = strategy?.peek;
   // A `sign` that somebody put in place of ours, a spy's or a subclass's, is always called.
   const own = () => (strategy && issuer.sign === sign ? strategy : undefined);
   const headers = async () => {
     const ours = own();
-    if (ours) return { Authorization: await authorization(ours) };
+    if (ours && peek) {
+      const now = Date.now();
+      return { Authorization: peek(now) ?? (await loaded(ours, now)) };
+    }
     const signed = await issuer.sign(JSON.parse(unwrap(claims.json())), lifetime);
     const bearer = binding.bearer(readable("token of issuer.sign", () => signed?.token));
     return { Authorization: isRecord(bearer) ? await failed(bearer) : bearer };
@@ -123,11 +128,14 @@ function oauthClientCredentialsAuth(config) {
   const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
   handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
+  const { peek } = strategy;
   /** @param {Watch} [watch] */
   const obtain = async (watch) => {
     renew?.(strategy);
-    const unverified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
-    return { Authorization: await authorization(strategy, unverified, route, watch) };
+    const now = Date.now();
+    const ready = peek(now, variable("NODE_TLS_REJECT_UNAUTHORIZED"));
+    if (ready) watch?.hit();
+    return { Authorization: ready ?? (await loaded(strategy, now, route, watch)) };
   };
   const headers = () => (isWatched(tokens) ? told(tokens, route.url, obtain) : obtain());
   routes.set(headers, route);
@@ -146,6 +154,7 @@ function createRemoteTokenIssuer(config) {
   const issuer = unwrap(binding.remoteTokenIssuer(fields, Date.now()));
   const route = routeOf(fields);
   issuer.prepare(environment());
+  const { asks } = issuer;
   seekSdkClass();
   /** @param {unknown} params @param {unknown} options @param {Watch} [watch] */
   const issue = async (params, options, watch) => {
@@ -162,7 +171,7 @@ function createRemoteTokenIssuer(config) {
     // Once more for each of its two servers whose TLS is not spoken natively.
     for (let elapsedMs = 0, again = 2; ; again -= 1) {
       const sender = route.sender();
-      const strategy = issuer.asks ? native(ask) : null;
+      const strategy = asks ? native(ask) : null;
       const given = strategy === undefined ? new binding.Given() : null;
       if (given) {
         // The executor runs at once, in the caller's context; what it throws is a rejection.
@@ -232,7 +241,7 @@ class AccessTokenIssuer {
       : read(config, "secret", "privateKey", "algorithm");
     const bare = isBare ? config : undefined;
     const value = unwrap(binding.accessTokenIssuer(bare, secret, privateKey, algorithm));
-    natives.add(value);
+    natives.set(value, value.signsSlowly);
     Object.defineProperty(this, NATIVE, { value });
   }
 
@@ -243,7 +252,7 @@ class AccessTokenIssuer {
   async sign(claims, ttlSeconds) {
     const issuer = issuerOf(this);
     const text = readable("claims", () => JSON.stringify(claims));
-    const signed = issuer.signsSlowly
+    const signed = natives.get(issuer)
       ? await issuer.signLater(text, ttlSeconds, Date.now())
       : issuer.sign(text, ttlSeconds, Date.now());
     return { token: isRecord(signed) ? await failed(signed) : signed };
@@ -270,7 +279,9 @@ const { sign } = AccessTokenIssuer.prototype;
 
 /** @type {typeof Types.validateKey0Token} */
 async function validateKey0Token(authHeader, config) {
-  const { secret, publicKey, algorithm } = read(config, "secret", "publicKey", "algorithm");
+  const secret = field(config, "secret");
+  const publicKey = field(config, "publicKey");
+  const algorithm = field(config, "algorithm");
   const now = Date.now();
   const valid = binding.validateKey0Token(authHeader, secret, publicKey, algorithm, now);
   return isRecord(valid) ? failed(valid) : JSON.parse(valid);
@@ -278,7 +289,7 @@ async function validateKey0Token(authHeader, config) {
 
 /** @type {typeof Types.validateToken} */
 async function validateToken(authHeader, config) {
-  const { secret } = read(config, "secret");
+  const secret = field(config, "secret");
   const valid = binding.validateToken(authHeader, secret, Date.now());
   return isRecord(valid) ? refused(valid) : JSON.parse(valid);
 }
@@ -315,17 +326,11 @@ function native(auth) {
 
 /**
  * @param {Auth} strategy
- * @param {string} [rejectUnauthorized] what it may depend on
+ * @param {number} now
  * @param {Route} [route] of its requests, where it makes any
  * @param {Watch} [watch]
  */
-async function authorization(strategy, rejectUnauthorized, route, watch) {
-  const now = Date.now();
-  const ready = strategy.peek(now, rejectUnauthorized);
-  if (ready !== null) {
-    watch?.hit();
-    return ready;
-  }
+async function loaded(strategy, now, route, watch) {
   const variables = environment();
   for (let elapsedMs = 0, again = 1; ; again -= 1) {
     const sender = route?.sender();
@@ -341,12 +346,12 @@ async function authorization(strategy, rejectUnauthorized, route, watch) {
         route.thrown = error;
       });
     }
-    let loaded = await loading;
-    if (hasErrands(loaded)) loaded = await done(loaded, strategy);
-    if (!isRecord(loaded)) return loaded;
-    const dialect = loaded.cause?.dialect;
-    if (dialect === undefined || again === 0 || !route?.takesOver(loaded)) {
-      return failed(loaded, route?.thrown);
+    let value = await loading;
+    if (hasErrands(value)) value = await done(value, strategy);
+    if (!isRecord(value)) return value;
+    const dialect = value.cause?.dialect;
+    if (dialect === undefined || again === 0 || !route?.takesOver(value)) {
+      return failed(value, route?.thrown);
     }
     elapsedMs = dialect;
   }
@@ -401,6 +406,11 @@ function read(config, ...names) {
   return fields;
 }
 
+/** One of them. @param {any} config @param {string} name */
+function field(config, name) {
+  return readable(name, () => config?.[name]);
+}
+
 /** @param {unknown} value */
 function copied(value) {
   return Array.isArray(value) ? [...value] : value;
@@ -435,14 +445,17 @@ function issuerOf(receiver) {
   throw fromCaller(new TypeError("the receiver of this method must be an AccessTokenIssuer"));
 }
 
-/** The environment variables that choose trusted CAs: a worker's `process.env` is its own. */
+/**
+ * The environment variables that choose trusted CAs, if any is set: a worker's `process.env` is its
+ * own.
+ */
 function environment() {
-  return [
-    variable("SSL_CERT_FILE"),
-    variable("SSL_CERT_DIR"),
-    variable("NODE_EXTRA_CA_CERTS"),
-    variable("NODE_TLS_REJECT_UNAUTHORIZED"),
-  ];
+  const file = variable("SSL_CERT_FILE");
+  const folder = variable("SSL_CERT_DIR");
+  const extra = variable("NODE_EXTRA_CA_CERTS");
+  const verified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
+  const none = file === undefined && folder === undefined && extra === undefined;
+  return none && verified === undefined ? undefined : [file, folder, extra, verified];
 }
 
 /** One that is set, not one that somebody put on `Object.prototype`. @param {string} name */

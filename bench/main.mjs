@@ -6,6 +6,7 @@
 //   npm run bench -- --quick                            a look, about a minute
 //   npm run bench -- --only remote,hs256 --runtime bun  some rows, some runtimes
 //   npm run bench -- --chart                            the chart anew, from results.json
+//   npm run bench -- --markdown                         a table for a page, from results.json
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -16,7 +17,7 @@ import { certificate } from "./certificate.mjs";
 import { charts } from "./chart.mjs";
 import { Child } from "./children.mjs";
 import { measure } from "./measure.mjs";
-import { shown, summary } from "./report.mjs";
+import { markdown, shown, summary, verdicts } from "./report.mjs";
 import { ROWS } from "./rows.mjs";
 import { labelOf, NAMES, peersFolder, runtimeOf, rust } from "./runtimes.mjs";
 
@@ -24,17 +25,26 @@ import { labelOf, NAMES, peersFolder, runtimeOf, rust } from "./runtimes.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-const { quick, chart, only, runtime } = parseArgs({
+const {
+  quick,
+  chart,
+  markdown: asked,
+  only,
+  runtime,
+} = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     chart: { type: "boolean", default: false },
+    markdown: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     runtime: { type: "string", default: "" },
   },
 }).values;
 
-if (chart) {
-  write(join(ROOT, "bench"), JSON.parse(readFileSync(join(ROOT, "bench/results.json"), "utf8")));
+if (chart || asked) {
+  const kept = JSON.parse(readFileSync(join(ROOT, "bench/results.json"), "utf8"));
+  if (chart) write(join(ROOT, "bench"), kept);
+  if (asked) console.log(markdown(kept.rows));
   process.exit();
 }
 
@@ -47,7 +57,7 @@ const wanted = runtime
     ? ["node-26", "bun", "bun-musl"]
     : NAMES;
 const length = quick
-  ? { rounds: 3, ms: 60, warmMs: 60, processes: 3 }
+  ? { rounds: 3, ms: 60, warmMs: 60, processes: 2 }
   : { rounds: 5, ms: 250, warmMs: 400, processes: 11 };
 
 const began = performance.now();
@@ -103,12 +113,13 @@ await server.end();
 const target = join(ROOT, isPart ? "target/bench" : "bench");
 mkdirSync(target, { recursive: true });
 write(target, results);
+console.log(`\n${verdicts(results.rows)}`);
 const seconds = ((performance.now() - began) / 1000).toFixed(0);
 console.log(`\n${target}/results.json and its charts, after ${seconds} s`);
 
 /** @param {string} folder @param {import("./chart.mjs").Results} results */
 function write(folder, results) {
-  writeFileSync(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(join(folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
   for (const [name, svg] of Object.entries(charts(results))) writeFileSync(join(folder, name), svg);
 }
 

@@ -1,10 +1,18 @@
 // @ts-check
 // Figures as they are kept and shown.
-import { median } from "./rows.mjs";
+import { median, paired } from "./rows.mjs";
 
 /** @import { Row } from "./rows.mjs" */
 /** @import { Measured } from "./measure.mjs" */
 /** @typedef {{ median: number, least: number, most: number }} Figure of all rounds */
+/**
+ * @typedef {object} Side
+ * @property {string} side
+ * @property {string} label
+ * @property {string} [failed]
+ * @property {Record<string, Figure>} figures
+ * @property {{ rate: number, cpu: number }} [times] what the addon has of its rate and its CPU
+ */
 /**
  * @typedef {object} Result of one row on one runtime
  * @property {string} id
@@ -12,7 +20,7 @@ import { median } from "./rows.mjs";
  * @property {string} name of the runtime
  * @property {string} runtime its name with its version
  * @property {string} [absent] why it was not measured
- * @property {{ side: string, label: string, failed?: string, figures: Record<string, Figure> }[]} sides
+ * @property {Side[]} sides
  * @property {{ wanted: string, figure: number | null, met: boolean }[]} targets
  */
 
@@ -30,6 +38,7 @@ export function summary(row, name, runtime, measured, labelOf) {
     side,
     label: labelled(side, labelOf),
     ...(failed && { failed }),
+    ...(side !== "addon" && bySide.addon?.rate && samples.rate && { times: timesOf(bySide, side) }),
     figures: Object.fromEntries(
       Object.entries(samples).map(([metric, values]) => [
         metric,
@@ -48,6 +57,13 @@ export function summary(row, name, runtime, measured, labelOf) {
       return { wanted, figure: Number.isFinite(value) ? short(value) : null, met: met(value) };
     });
   return { id: row.id, title: row.title, name, runtime, sides, targets };
+}
+
+/** @param {Record<string, import("./rows.mjs").Samples>} sides @param {string} side */
+function timesOf(sides, side) {
+  const of = (/** @type {string} */ metric) =>
+    short(paired(sides, side, metric, (ours, theirs) => ours / theirs));
+  return { rate: of("rate"), cpu: of("cpu") };
 }
 
 /** @param {string} side @param {(side: string) => string} labelOf */
@@ -108,4 +124,36 @@ export function shown({ title, runtime, absent, sides, targets }) {
     lines.push(`    ${wanted}: ${verdict}`);
   }
   return lines.join("\n");
+}
+
+/** What was wanted and is, in a line each. @param {Result[]} rows */
+export function verdicts(rows) {
+  const all = rows.flatMap(({ title, runtime, targets }) =>
+    targets.map((target) => ({ title, runtime, ...target })),
+  );
+  const lines = all.map(({ title, runtime, wanted, figure, met }) => {
+    const verdict = figure === null ? "–" : met ? "met" : "NOT met";
+    const cells = [title.padEnd(58), runtime.padEnd(17), wanted.padEnd(44)];
+    return `${cells.join(" ")} ${(figure === null ? "–" : fixed(figure)).padStart(7)}  ${verdict}`;
+  });
+  const count = all.filter(({ met }) => met).length;
+  return [...lines, `${count} of ${all.length} met`].join("\n");
+}
+
+/** Beside whom the README shows the addon. */
+const SHOWN = ["fetch", "undici", "crypto", "jose", "closure"];
+
+/** The README's table: rates, and what the addon has of its peers' rates and CPU. @param {Result[]} rows */
+export function markdown(rows) {
+  const lines = rows.flatMap(({ title, runtime, sides }) => {
+    const ours = sides.find(({ side }) => side === "addon")?.figures;
+    if (!ours?.rate) return [];
+    const against = sides.filter(({ side, times }) => times && SHOWN.includes(side));
+    return against.map(
+      ({ label, times }) =>
+        `| ${title} | ${runtime} | ${grouped(ours.rate.median)}/s, ${fixed(ours.cpu.median)} µs | ${label} | ${times?.rate.toPrecision(3)} | ${times?.cpu.toPrecision(3)} |`,
+    );
+  });
+  const head = "| Work | Runtime | The addon: rate, CPU | Against | Times its rate | Of its CPU |";
+  return [head, "|---|---|---|---|---|---|", ...lines].join("\n");
 }

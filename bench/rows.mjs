@@ -54,7 +54,7 @@ export function median(values) {
  * @param {string} metric
  * @param {(ours: number, theirs: number) => number} made
  */
-function paired(sides, against, metric, made) {
+export function paired(sides, against, metric, made) {
   const [ours, theirs] = [sides.addon?.[metric], sides[against]?.[metric]];
   if (!ours || !theirs) return Number.NaN;
   return median(ours.map((value, round) => made(value, theirs[round] ?? Number.NaN)));

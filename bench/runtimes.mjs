@@ -62,7 +62,7 @@ function described([program, ...args], env, suffix = "") {
 /** The server and the sides in Rust, built. @returns {{ server: string, side: string }} */
 export function rust() {
   const manifest = `${ROOT}bench/peers/Cargo.toml`;
-  const args = ["build", "--release", "--quiet", "--locked", "--manifest-path", manifest];
+  const args = ["build", "--release", "--quiet", "--manifest-path", manifest];
   // From there, for the settings beside it.
   execFileSync("cargo", args, { cwd: `${ROOT}bench/peers`, stdio: "inherit" });
   return { server: `${RUST}server`, side: `${RUST}side` };

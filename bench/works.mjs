@@ -96,8 +96,8 @@ export const SIDES = {
   async "n-api"() {
     const require = createRequire(import.meta.url);
     const binding = require("../lib/load.js");
-    const none = binding.Auth.none();
-    return { "header-hs256": () => () => none.peek(0, undefined) };
+    const { peek } = binding.Auth.none();
+    return { "header-hs256": () => () => peek(0) };
   },
 
   async fetch() {

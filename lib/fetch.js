@@ -18,7 +18,7 @@ const { mostToRead } = require("./load.js");
  * @param {Call} call
  * @param {Sender} sender
  * @param {unknown} url As the caller wrote it, which a mock may compare.
- * @param {(string | undefined)[]} environment
+ * @param {(string | undefined)[] | undefined} environment
  * @param {(error: unknown) => void} threw Is told what `fetch` threw.
  */
 async function send(call, sender, url, environment, threw) {

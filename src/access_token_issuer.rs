@@ -1,11 +1,15 @@
 //! `AccessTokenIssuer`: signs access tokens, and verifies those that HS256 signed.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use crate::{
     error::{ArgumentError, ArgumentErrorKind, PlainError},
     fault_injection, json,
-    jws::{Algorithm, KeyError, Rejection, SigningKey, VerifyingKey},
+    jws::{Algorithm, KeyError, Rejection, SigningKey, VerifyingKey, recent},
     now::Now,
     secret::Secret,
 };
@@ -69,16 +73,18 @@ impl AccessTokenIssuer {
     /// # Errors
     /// Where `claims` is no object with the strings `sub` and `jti`, or a time is no finite number.
     pub fn sign(&self, claims: &str, ttl_seconds: f64, now: Now) -> Result<Secret, SignError> {
-        self.sign_members(&without_times(claims)?, ttl_seconds, now)
+        self.sign_members("", &[&without_times(claims)?], ttl_seconds, now)
     }
 
-    /// The same of what stands between the braces, known to be claims without times.
+    /// The same of what stands between the braces, known to be claims without times, in pieces; the
+    /// token stands behind `scheme`.
     ///
     /// # Errors
     /// Where a time is no finite number.
     pub(crate) fn sign_members(
         &self,
-        members: &str,
+        scheme: &str,
+        members: &[&str],
         ttl_seconds: f64,
         now: Now,
     ) -> Result<Secret, SignError> {
@@ -90,8 +96,16 @@ impl AccessTokenIssuer {
                 return Err(ArgumentError::of_range(field, "must be a finite number").into());
             }
         }
-        let payload = format!(r#"{{{members},"iat":{iat},"exp":{exp}}}"#);
-        self.0.signing.sign(&payload).map_err(|_| SignError::Failed)
+        let len: usize = members.iter().map(|piece| piece.len()).sum();
+        let mut payload = String::with_capacity(len + TIMES_LEN);
+        payload.push('{');
+        payload.extend(members.iter().copied());
+        for (name, time) in [(",\"iat\":", iat), (",\"exp\":", exp)] {
+            payload.push_str(name);
+            push_number(&mut payload, time);
+        }
+        payload.push('}');
+        self.0.signing.sign_behind(scheme, &payload).map_err(|_| SignError::Failed)
     }
 
     /// The claims of a token that this issuer signed, as JSON text.
@@ -122,7 +136,8 @@ impl AccessTokenIssuer {
         fallback_secrets: &[Secret],
         now: Now,
     ) -> Result<String, PlainError> {
-        let fallbacks = fallback_secrets.iter().filter_map(|s| VerifyingKey::hs256(Some(s)).ok());
+        let fallbacks =
+            fallback_secrets.iter().filter_map(|s| recent(Algorithm::Hs256, Some(s)).ok());
         let own = self.0.verifying.iter().map(|key| key.verify(token, now));
         let mut nearest = None;
         for result in own.chain(fallbacks.map(|key| key.verify(token, now))) {
@@ -197,10 +212,22 @@ fn without_times(claims: &str) -> Result<Cow<'_, str>, ArgumentError> {
     rest.map(Cow::Owned).ok_or_else(no_object)
 }
 
+/// A number in decimals. Whole ones, as nearly all times are, take a third of the time so.
+fn push_number(text: &mut String, number: f64) {
+    #[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
+    let whole = number as i64;
+    #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "exact below 2^53")]
+    let is_whole = whole.unsigned_abs() < 1 << 53 && whole as f64 == number;
+    // Writing to a string cannot fail.
+    let _ = if is_whole { write!(text, "{whole}") } else { write!(text, "{number}") };
+}
+
 fn plain(field: &'static str, sentence: &str) -> ArgumentError {
     ArgumentError { field, problem: sentence.to_owned(), kind: ArgumentErrorKind::Plain }
 }
 
+/// Of both members and the braces, as they usually are: `,"iat":1700000000`.
+const TIMES_LEN: usize = 2 * 17 + 2;
 /// In UTF-16 units, as `String.length` counts.
 const SHORTEST: usize = 32;
 

@@ -1,6 +1,7 @@
 //! The strategies: what gives the headers of an outbound request. A closed set.
 
 pub mod client_credentials;
+mod jti;
 pub mod shared_secret;
 pub mod signed_jwt;
 

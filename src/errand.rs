@@ -3,6 +3,8 @@
 //! The load sends an [`Errand`] and waits for its [`Answer`]. Whoever began the load does them, in
 //! its own async context; the core knows only that an answer may be late or never come.
 
+use std::future::pending;
+
 use tokio::sync::{mpsc, oneshot};
 
 use crate::secret::Secret;
@@ -77,11 +79,17 @@ impl Errands {
         (Self(Some(sender)), receiver)
     }
 
-    /// Has `errand` done.
+    /// Has `errand` done. Whoever waits says for how long: a promise that never settles is collected
+    /// as garbage sooner or later, and is no answer either way.
     pub async fn run(&self, errand: Errand) -> Answer {
         let (sender, answer) = oneshot::channel();
-        self.send(errand, sender);
-        answer.await.unwrap_or_else(|_| Answer::Failed("nobody answered".to_owned()))
+        if !self.send(errand, sender) {
+            return Answer::Failed("nobody is there".to_owned());
+        }
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => pending().await,
+        }
     }
 
     /// Has it done, and does not wait.
@@ -89,10 +97,8 @@ impl Errands {
         self.send(errand, oneshot::channel().0);
     }
 
-    fn send(&self, errand: Errand, answer: oneshot::Sender<Answer>) {
-        if let Some(sender) = &self.0 {
-            // Who did errands may have gone; the answer's end is dropped with it.
-            let _ = sender.send((errand, answer));
-        }
+    /// Whether anybody is there to do it.
+    fn send(&self, errand: Errand, answer: oneshot::Sender<Answer>) -> bool {
+        self.0.as_ref().is_some_and(|sender| sender.send((errand, answer)).is_ok())
     }
 }

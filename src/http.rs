@@ -11,6 +11,7 @@ mod coding;
 mod connect;
 mod connection;
 pub mod courier;
+mod driver;
 pub mod fault;
 mod head;
 pub mod headers;

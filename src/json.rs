@@ -86,16 +86,34 @@ impl<'a> Value<'a> {
 pub fn pick<'a, const N: usize>(
     text: &'a str,
     names: [&str; N],
-) -> Result<Option<[Option<Value<'a>>; N]>, Invalid> {
-    let Some(members) = members(text)? else { return Ok(None) };
-    let mut picked = [None; N];
-    for member in &members {
-        if let Some(i) = names.iter().position(|name| name.as_bytes() == member.name.as_ref()) {
-            picked[i] = Some(Value(member.value.get()));
-        }
-    }
-    Ok(Some(picked))
+) -> Result<Option<Picked<'a, N>>, Invalid> {
+    Ok(pick_both(text, names, [])?.map(|(picked, [])| picked))
 }
+
+/// Two such lists, in one reading.
+///
+/// # Errors
+/// Where the text is no JSON.
+pub fn pick_both<'a, const N: usize, const M: usize>(
+    text: &'a str,
+    first: [&str; N],
+    second: [&str; M],
+) -> Result<Option<(Picked<'a, N>, Picked<'a, M>)>, Invalid> {
+    let mut picked = ([None; N], [None; M]);
+    let is_object = each(text, |name, value| {
+        let place = |names: &[&str]| names.iter().position(|wanted| wanted.as_bytes() == name);
+        if let Some(i) = place(&first) {
+            picked.0[i] = Some(Value(value));
+        }
+        if let Some(i) = place(&second) {
+            picked.1[i] = Some(Value(value));
+        }
+    })?;
+    Ok(is_object.then_some(picked))
+}
+
+/// The members of some names, in their order.
+pub type Picked<'a, const N: usize> = [Option<Value<'a>>; N];
 
 /// What stands between the braces of the top object, but for the members `names`, every other
 /// letter kept; `None` where `text` is JSON, but no object.
@@ -103,12 +121,11 @@ pub fn pick<'a, const N: usize>(
 /// # Errors
 /// Where the text is no JSON.
 pub fn without(text: &str, names: &[&str]) -> Result<Option<String>, Invalid> {
-    let Some(members) = members(text)? else { return Ok(None) };
     let mut kept = String::with_capacity(text.len());
     let mut start = 0;
-    for member in &members {
-        let Range { start: value, end } = span(text, member.value.get());
-        if !names.iter().any(|name| name.as_bytes() == member.name.as_ref()) {
+    let is_object = each(text, |name, value| {
+        let Range { start: value, end } = span(text, value);
+        if !names.iter().any(|unwanted| unwanted.as_bytes() == name) {
             if !kept.is_empty() {
                 kept.push(',');
             }
@@ -116,23 +133,22 @@ pub fn without(text: &str, names: &[&str]) -> Result<Option<String>, Invalid> {
             kept.push_str(&text[value..end]);
         }
         start = end;
-    }
-    Ok(Some(kept))
+    })?;
+    Ok(is_object.then_some(kept))
 }
 
-struct Member<'a> {
-    /// Unescaped, and WTF-8 where it holds a lone surrogate.
-    name: Cow<'a, [u8]>,
-    value: &'a RawValue,
-}
-
-fn members(text: &str) -> Result<Option<Vec<Member<'_>>>, Invalid> {
-    let invalid = |e: serde_json::Error| Invalid { line: e.line(), column: e.column() };
-    if text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
-        serde_json::from_str(text).map(|Members(members)| Some(members)).map_err(invalid)
+/// Shows each member of the top object: its name, unescaped (WTF-8 where it holds a lone surrogate),
+/// and its value's text. False where `text` is JSON, but no object.
+fn each<'a>(text: &'a str, take: impl FnMut(&[u8], &'a str)) -> Result<bool, Invalid> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let is_object = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
+    let read = if is_object {
+        deserializer.deserialize_map(Members(take))
     } else {
-        serde_json::from_str(text).map(|IgnoredAny| None).map_err(invalid)
-    }
+        IgnoredAny::deserialize(&mut deserializer).map(|IgnoredAny| ())
+    };
+    let invalid = |e: serde_json::Error| Invalid { line: e.line(), column: e.column() };
+    read.and_then(|()| deserializer.end()).map(|()| is_object).map_err(invalid)
 }
 
 /// Where `part`, a slice of `text`, stands in it.
@@ -141,25 +157,18 @@ fn span(text: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-struct Members<'a>(Vec<Member<'a>>);
+struct Members<F>(F);
 
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push(Member { name, value });
-                }
-                Ok(Members(members))
-            }
+impl<'de, F: FnMut(&[u8], &'de str)> Visitor<'de> for Members<F> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Name(name), value)) = map.next_entry::<_, &RawValue>()? {
+            (self.0)(&name, value.get());
         }
-        deserializer.deserialize_map(Object)
+        Ok(())
     }
 }
 

@@ -797,6 +797,16 @@ mod tests {
         with_auth(async { given }).await
     }
 
+    #[tokio::test]
+    async fn a_call_under_way_is_small() {
+        let (now, io) = (Now { wall_ms: 0.0, mono: Instant::now().into_std() }, io());
+        let auth: CallAuth<Pending<Given>> = CallAuth::Strategy(Auth::None);
+        let call = Call { body: None, auth, now, courier: None, along: None };
+        let call = issuer(Timeout::Default).unwrap().issue(call, &io);
+        let size = size_of_val(&call);
+        assert!(size <= 4096, "{size} bytes");
+    }
+
     #[track_caller]
     fn timed_out(error: &Key0Error) {
         assert_eq!(error.message, "Remote token issuance timed out");
@@ -805,6 +815,18 @@ mod tests {
 
     fn late(words: &str, sent: bool) -> Cause {
         Cause { code: Some("ETIMEDOUT"), sent: Some(sent), ..Cause::new(words) }
+    }
+
+    // A thousand calls under way are a thousand of these.
+    #[tokio::test]
+    async fn a_call_is_small() {
+        let auth = CallAuth::<Pending<Given>>::Strategy(Auth::None);
+        let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
+        let call = issuer(Timeout::Default)
+            .unwrap()
+            .issue(Call { body: None, auth, now, courier: None, along: None }, &io());
+        let size = size_of_val(&call);
+        assert!(size < 3_500, "{size} bytes");
     }
 
     #[tokio::test(start_paused = true)]

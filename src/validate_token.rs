@@ -1,11 +1,12 @@
 //! For backends: the header in, the claims out, in two wordings. `validateKey0Token` speaks to the
 //! backend, `validateToken` to the buyer.
 
+use std::sync::Arc;
+
 use crate::{
     error::{Cause, Code, Key0Error, PlainError},
     fault_injection,
-    json::{self, Value},
-    jws::{Algorithm, KeyError, Rejection, VerifyingKey},
+    jws::{Algorithm, KeyError, Rejection, VerifyingKey, recent},
     message::Message,
     now::Now,
     secret::Secret,
@@ -23,13 +24,14 @@ pub struct ValidatorConfig {
 }
 
 impl ValidatorConfig {
-    fn key(&self) -> Result<VerifyingKey, PlainError> {
+    fn key(&self) -> Result<Arc<VerifyingKey>, PlainError> {
         let algorithm = Algorithm::named(self.algorithm.as_deref())
             .map_err(|error| plain(&error.to_string(), KeyError::CODE))?;
-        Ok(match algorithm {
-            Algorithm::Hs256 => VerifyingKey::hs256(self.secret.as_ref())?,
-            Algorithm::Rs256 => VerifyingKey::rs256(self.public_key.as_ref())?,
-        })
+        let key = match algorithm {
+            Algorithm::Hs256 => &self.secret,
+            Algorithm::Rs256 => &self.public_key,
+        };
+        Ok(recent(algorithm, key.as_ref())?)
     }
 }
 
@@ -43,7 +45,8 @@ pub fn validate_key0_token(
     now: Now,
 ) -> Result<String, PlainError> {
     let token = bearer_token(auth_header).ok_or_else(|| plain(NO_TOKEN, NO_TOKEN_CODE))?;
-    let claims = config.key()?.verify(token, now).map_err(|rejection| {
+    let verified = config.key()?.verify_with(token, now, CLAIMS);
+    let (claims, named) = verified.map_err(|rejection| {
         let message = match rejection {
             Rejection::Expired(_) => "Token expired",
             _ => "Invalid token signature",
@@ -51,10 +54,11 @@ pub fn validate_key0_token(
         let cause = Some(rejection.into());
         PlainError { message: message.to_owned(), cause, ..rejection.into() }
     })?;
-    match missing_claim(&claims) {
+    // The first of Key0's claims that is absent or falsy.
+    match CLAIMS.iter().zip(named).find(|(_, is_there)| !is_there) {
         None => Ok(claims),
-        Some(name) => Err(PlainError {
-            claim: Some(name),
+        Some((name, _)) => Err(PlainError {
+            claim: Some(*name),
             ..plain(&format!("Invalid token: missing claim {name}"), Rejection::CLAIM)
         }),
     }
@@ -79,7 +83,7 @@ pub fn validate_token(
     let invalid = |cause| refuse(Code::InvalidRequest, "Invalid access token", Some(cause));
     let token =
         bearer_token(auth_header).ok_or_else(|| refuse(Code::InvalidRequest, NO_TOKEN, None))?;
-    let key = VerifyingKey::hs256(secret).map_err(unusable_secret)?;
+    let key = recent(Algorithm::Hs256, secret).map_err(unusable_secret)?;
     key.verify(token, now).map_err(|rejection| match rejection {
         Rejection::Expired(_) => {
             refuse(Code::ChallengeExpired, "Access token expired", Some(rejection.into()))
@@ -106,13 +110,6 @@ fn plain(message: &str, code: &'static str) -> PlainError {
 fn bearer_token(auth_header: Option<&str>) -> Option<&str> {
     fault_injection::point("validate");
     auth_header?.strip_prefix("Bearer ").filter(|token| !token.is_empty())
-}
-
-/// The first of Key0's claims that is absent or falsy.
-fn missing_claim(claims: &str) -> Option<&'static str> {
-    let values = json::pick(claims, CLAIMS).ok().flatten().unwrap_or_default();
-    let missing = values.iter().position(|value| !value.is_some_and(Value::is_truthy))?;
-    CLAIMS.get(missing).copied()
 }
 
 const NO_TOKEN: &str = "Missing or malformed Authorization header";

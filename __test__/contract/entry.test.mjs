@@ -17,6 +17,7 @@ describe("the entry", () => {
       "createRemoteTokenIssuer",
       "noAuth",
       "oauthClientCredentialsAuth",
+      "redisTokenCache",
       "setKey0ErrorClass",
       "sharedSecretAuth",
       "signedJwtAuth",

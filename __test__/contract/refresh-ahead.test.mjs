@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
+import { wallClock } from "../support/clock.mjs";
 import { gate } from "../support/gate.mjs";
 import { oauth } from "../support/oauth-server.mjs";
 import { PAYMENT } from "../support/payment.mjs";
@@ -12,12 +13,12 @@ import { httpServer, reply } from "../support/server.mjs";
  * A provider whose tokens live 3,610 seconds and are numbered; `Date.now` is the test's. `answers`
  * are what the endpoint waits for before each answer, and which status it has.
  *
- * @param {import("node:test").TestContext} t
+ * @param {import("../support/server.mjs").Test} t
  * @param {Record<string, unknown>} config
  * @param {(number: number) => Promise<number> | number} [status]
  */
 async function aging(t, config, status = () => 200) {
-  t.mock.timers.enable({ apis: ["Date"], now: 1_700_000_000_000 });
+  const { pass } = wallClock(t);
   let last = 0;
   const { auth, server } = await oauth(
     t,
@@ -29,7 +30,6 @@ async function aging(t, config, status = () => 200) {
     config,
   );
   const token = async () => (await auth()).Authorization.replace("Bearer ", "");
-  const pass = (/** @type {number} */ seconds) => t.mock.timers.setTime(Date.now() + seconds * 1e3);
   return { auth, server, token, pass };
 }
 

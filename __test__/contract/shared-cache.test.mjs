@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import diagnostics from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
+import { wallClock } from "../support/clock.mjs";
 import { rejectsWith } from "../support/errors.mjs";
 import { oauthFailed } from "../support/exchanges.mjs";
 import { gate } from "../support/gate.mjs";
@@ -151,11 +152,11 @@ describe("a shared cache", () => {
   });
 
   it("gives a token that another process has refreshed ahead", async (t) => {
-    t.mock.timers.enable({ apis: ["Date"], now: 1_700_000_000_000 });
+    const clock = wallClock(t);
     const { store, server, first } = await filled(t, { refreshAhead: 600 });
     const second = oauthOf(server.url, { cache: store, refreshAhead: 600 });
     await second();
-    t.mock.timers.setTime(Date.now() + 3_300_000);
+    clock.pass(3_300);
     for (const auth of [first, second]) {
       assert.equal(await tokenOf(auth), "access-token-1");
       await until(async () => (await tokenOf(auth)) === "access-token-2");
@@ -262,19 +263,18 @@ describe("a store that lies", () => {
   });
 
   it("by an old value of its own gives no token past its end", async (t) => {
-    t.mock.timers.enable({ apis: ["Date"], now: 1_700_000_000_000 });
+    const clock = wallClock(t);
     const { store, server } = await filled(t);
-    t.mock.timers.setTime(Date.now() + 3_590_000);
+    clock.pass(3_590);
     assert.equal(await tokenOf(oauthOf(server.url, { cache: store })), "access-token-2");
   });
 
   it("by a value from the future gives no token; clocks may be 10 s apart", async (t) => {
-    t.mock.timers.enable({ apis: ["Date"], now: 1_700_000_000_000 });
+    const clock = wallClock(t);
     const { store, server } = await filled(t);
-    const begun = Date.now();
-    t.mock.timers.setTime(begun - 9_000);
+    clock.pass(-9);
     assert.equal(await tokenOf(oauthOf(server.url, { cache: store })), "access-token-1");
-    t.mock.timers.setTime(begun - 11_000);
+    clock.pass(-2);
     assert.equal(await tokenOf(oauthOf(server.url, { cache: store })), "access-token-2");
   });
 

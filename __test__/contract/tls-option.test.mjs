@@ -1,7 +1,9 @@
 // @ts-check
 /** The `tls` option of both HTTP functions: private CAs and client certificates. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { createRemoteTokenIssuer, oauthClientCredentialsAuth } from "../../index.mjs";
 import { authority, certificate, PURPOSES } from "../support/certificates.mjs";
@@ -123,6 +125,23 @@ for (const { name, good, create, gives, fails } of CALLS) {
           message: new RegExp(`\\(${code}\\)$`),
         });
       }
+    });
+
+    it("trusts whom the environment names where it has no CAs, and shows its certificate", async (t) => {
+      const { url, seen } = await demanding(t, good);
+      const folder = mkdtempSync(join(tmpdir(), "key0-tls-"));
+      writeFileSync(join(folder, "ca.pem"), CA.pem);
+      const { NODE_EXTRA_CA_CERTS } = process.env;
+      t.after(() => {
+        rmSync(folder, { recursive: true });
+        if (NODE_EXTRA_CA_CERTS === undefined) delete process.env.NODE_EXTRA_CA_CERTS;
+        else process.env.NODE_EXTRA_CA_CERTS = NODE_EXTRA_CA_CERTS;
+      });
+      process.env.NODE_EXTRA_CA_CERTS = join(folder, "ca.pem");
+      for (const { cert, key } of [client, other]) {
+        assert.deepEqual(await create(url, { cert, key })(), gives);
+      }
+      saw(seen, ["client-1", "client-2"]);
     });
 
     it("takes several CAs, and PEM as a Buffer or in one line", async (t) => {

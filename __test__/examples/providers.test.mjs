@@ -25,7 +25,7 @@ const programs = Object.fromEntries(
     .slice(1)
     .map((section) => [
       section.slice(0, section.indexOf("\n")),
-      [...section.matchAll(/```js\n(.*?)```/gs)].map(([, source]) => source),
+      [...section.matchAll(/```ts\n(.*?)```/gs)].map(([, source]) => source),
     ]),
 );
 
@@ -239,6 +239,8 @@ async function ran(
   }
   const file = join(folder, "program.mjs");
   const local = source
+    // The one thing in them that is TypeScript's.
+    .replaceAll(/(process\.env\.\w+)!/g, "$1")
     .replace('"@key0ai/native"', JSON.stringify(addon))
     .replace(/(\b(?:tokenUrl|url): ")https:\/\/[^/]+/, `$1${origin}`)
     .replaceAll('"/etc/key0/', `"${folder}/`);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { blocksOf } from "../support/pages.mjs";
 import { ended } from "../support/programs-of-pages.mjs";
-import { httpServer, reply } from "../support/server.mjs";
+import { httpServer } from "../support/server.mjs";
 
 const programs = blocksOf("docs/operations.md").map(({ source }) => source);
 
@@ -28,28 +28,6 @@ describe("docs/operations.md", () => {
     assert.deepEqual(await ended(t, source, rest), { code: 0, stdout: "", stderr: "" });
     const secrets = backend.requests.map(({ headers }) => headers["x-internal-auth"]);
     assert.deepEqual(secrets, ["s3cr3t", "n3w"]);
-  });
-
-  it("asks for another token after the backend has refused one, and not before", async (t) => {
-    let count = 0;
-    const oauth = await httpServer(t, (_, response) => {
-      reply(response, { access_token: `token-${++count}`, expires_in: 3600 });
-    });
-    const backend = await httpServer(t, ({ headers }, response) => {
-      const isRevoked = headers.authorization === "Bearer token-1" && backend.requests.length > 1;
-      reply(response, { token: "t" }, isRevoked ? 401 : 200);
-    });
-    const source = program("const used = current")
-      .replace("https://backend.example/issue", backend.url)
-      .replace("https://tenant.auth0.com/oauth/token", oauth.url);
-    const rest = `
-      await fetchResourceCredentials(${PARAMS});
-      await fetchResourceCredentials(${PARAMS}).catch(({ message }) => console.log(message));
-      await fetchResourceCredentials(${PARAMS});`;
-    const stdout = "Backend failed to issue token: 401\n";
-    assert.deepEqual(await ended(t, source, rest), { code: 0, stdout, stderr: "" });
-    const tokens = backend.requests.map(({ headers }) => headers.authorization);
-    assert.deepEqual(tokens, ["Bearer token-1", "Bearer token-1", "Bearer token-2"]);
   });
 
   it("keeps one strategy for each tenant", async (t) => {

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use uuid::Uuid;
 
+use super::jti;
 use crate::{
     access_token_issuer::{AccessTokenIssuer, SignError},
     error::{ArgumentError, Key0Error},
@@ -51,21 +52,19 @@ impl Claims {
     /// # Errors
     /// Where the system has no random bytes.
     pub fn json(&self) -> Result<String, SignError> {
-        self.members().map(|members| format!("{{{members}}}"))
+        let mut jti = Uuid::encode_buffer();
+        Ok(format!("{{{}}}", self.members(jti::next(&mut jti)?).concat()))
     }
 
     /// What stands between the braces.
-    fn members(&self) -> Result<String, SignError> {
-        let mut random = [0; 16];
-        // AWS-LC's generator, which asks the kernel once and not at every token.
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| SignError::NoRandomness)?;
-        let mut buffer = Uuid::encode_buffer();
-        let jti = uuid::Builder::from_random_bytes(random).into_uuid();
-        let jti = jti.hyphenated().encode_lower(&mut buffer);
-        let audience = &self.audience;
-        Ok(format!(
-            r#""sub":"key0-service","jti":"{jti}","resourceId":{audience},"planId":"system","txHash":"system-auth""#
-        ))
+    fn members<'a>(&'a self, jti: &'a str) -> [&'a str; 5] {
+        [
+            r#""sub":"key0-service","jti":""#,
+            jti,
+            r#"","resourceId":"#,
+            &self.audience,
+            r#","planId":"system","txHash":"system-auth""#,
+        ]
     }
 }
 
@@ -105,9 +104,9 @@ impl SignedJwt {
     }
 
     fn signed(&self, now: Now) -> Result<Secret, SignError> {
-        let Claims { ttl_seconds, .. } = self.claims;
-        let token = self.issuer.sign_members(&self.claims.members()?, ttl_seconds, now)?;
-        Ok(bearer(token.expose())?.into())
+        let mut jti = Uuid::encode_buffer();
+        let members = self.claims.members(jti::next(&mut jti)?);
+        self.issuer.sign_members(SCHEME, &members, self.claims.ttl_seconds, now)
     }
 }
 
@@ -119,8 +118,11 @@ pub fn bearer(token: &str) -> Result<String, ArgumentError> {
     if token.is_empty() {
         return Err(ArgumentError::of_type("issuer.sign", "gave an empty token"));
     }
-    Ok(format!("Bearer {token}"))
+    Ok(format!("{SCHEME}{token}"))
 }
+
+/// RFC 6750 §2.1.
+const SCHEME: &str = "Bearer ";
 
 const DEFAULT_TTL_SECONDS: f64 = 60.0;
 

@@ -2,13 +2,14 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, header};
-use tokio::{select, task::yield_now, time::timeout};
+use http::{HeaderMap, HeaderValue, Method, header};
+use tokio::{select, time::timeout, try_join};
 
 use super::{
     Exchange, Fault, Reply, Request, Sent, Step, Target,
     along::{Along, What},
     body::OneFrame,
+    connect::connect,
     connection::{Connection, OpenFailed},
     courier::Courier,
     keep_alive,
@@ -69,7 +70,7 @@ impl Client {
         }
     }
 
-    /// Begins to read the certificates that TLS trusts, which takes tens of milliseconds.
+    /// Begins to read the certificates that TLS trusts, which takes milliseconds.
     pub fn prepare_tls(&self) {
         self.shared.tls.begin(&self.shared.environment);
     }
@@ -122,7 +123,7 @@ impl Client {
             let mut error = match connection.send(request).await {
                 Ok(response) => {
                     let limit = keep_alive::idle_limit(response.version(), response.headers());
-                    let (reply, whole) = reply::read(response, origin).await;
+                    let (reply, whole) = reply::read(response, &mut connection, origin).await;
                     if let Some(limit) = limit.filter(|_| whole) {
                         let made = connection.made();
                         self.shared.pool.put(&target.shared_by, connection, made, limit);
@@ -148,26 +149,25 @@ impl Client {
     /// A connection for one request, and whether it is a new one.
     async fn connection(&self, target: &Arc<Target>) -> Result<(Connection, bool), OpenFailed> {
         let pool = &self.shared.pool;
-        while let Some(connection) = pool.take(&target.shared_by) {
-            if settled(&connection).await {
-                return Ok((connection, false));
-            }
+        if let Some(connection) = pool.take(&target.shared_by) {
+            return Ok((connection, false));
         }
         loop {
             let mut waiting = pool.wait(&target.shared_by);
-            let patience = if waiting.is_covered() { PATIENCE } else { Duration::ZERO };
-            let turn = if let Ok(turn) = timeout(patience, waiting.turn()).await {
+            // Zero is no timeout for tokio: its timers are a millisecond late.
+            let covered = if waiting.is_covered() {
+                timeout(PATIENCE, waiting.turn()).await.ok()
+            } else {
+                None
+            };
+            let turn = if let Some(turn) = covered {
                 turn
             } else {
                 self.connect(&mut waiting, target);
                 waiting.turn().await
             };
             match turn {
-                Some(Turn::Served { connection, is_new, .. }) => {
-                    if is_new || settled(&connection).await {
-                        return Ok((connection, is_new));
-                    }
-                }
+                Some(Turn::Served { connection, is_new, .. }) => return Ok((connection, is_new)),
                 Some(Turn::Failed(failed)) => return Err(failed),
                 Some(Turn::Uncovered) => {}
                 None => return Err(OpenFailed::Lost),
@@ -198,12 +198,21 @@ impl Client {
 
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
         let Shared { environment, tls, resolver, .. } = &*self.shared;
-        let tls = match &target.tls {
-            _ if !target.is_https() => None,
-            Some(own) => Some(own.config(environment, tls).await.map_err(OpenFailed::Roots)?),
-            None => Some(tls.get(environment).await.map_err(OpenFailed::Roots)?),
+        let socket = async {
+            let socket = connect(resolver, target.host(), target.port()).await;
+            socket.map_err(OpenFailed::Connect)
         };
-        Connection::open(resolver, target, tls).await
+        let tls = async {
+            let config = match &target.tls {
+                _ if !target.is_https() => return Ok(None),
+                Some(own) => own.config(environment, tls).await,
+                None => tls.get(environment).await,
+            };
+            config.map(Some).map_err(OpenFailed::Roots)
+        };
+        // The first call of a process need not wait for its roots before it connects.
+        let (socket, tls) = try_join!(socket, tls)?;
+        Connection::open(socket, target, tls).await
     }
 }
 
@@ -212,6 +221,8 @@ fn to_hyper(request: Request, sent: Sent) -> http::Request<OneFrame> {
     let has_no_body = body.is_empty();
     let mut request = http::Request::new(OneFrame::new(body, sent));
     *request.uri_mut() = target.path.clone();
+    // Room at once for those that the connection needs, too.
+    *request.headers_mut() = HeaderMap::with_capacity(headers.len() + 2);
     let ours = request.headers_mut();
     ours.insert(header::HOST, target.host.clone());
     if has_no_body && method == Method::POST {
@@ -220,15 +231,6 @@ fn to_hyper(request: Request, sent: Sent) -> http::Request<OneFrame> {
     ours.extend(headers);
     *request.method_mut() = method;
     request
-}
-
-/// Whether an idle connection is open, once it has seen what has reached this machine: a close, or
-/// bytes that nobody asked for, which the next request would take for its answer. The first turn is
-/// the reactor's, the second that of the connections it woke.
-async fn settled(connection: &Connection) -> bool {
-    yield_now().await;
-    yield_now().await;
-    connection.is_ready()
 }
 
 /// For how long a call counts on a connect that was begun for another: many times what one takes.

@@ -1,7 +1,15 @@
 //! One connection to an origin, spoken to by hyper's HTTP/1.1.
 
-use std::{io, sync::Arc};
+use std::{
+    future::{Future as _, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
 
+use bytes::Bytes;
+use http_body::Body as _;
 use hyper::{
     Version,
     body::Incoming,
@@ -12,15 +20,16 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use tokio::time::Instant;
+use tokio::{net::TcpStream, sync::Notify, task::yield_now, time::Instant};
 use tokio_rustls::TlsConnector;
 
 use super::{
     Target,
     body::OneFrame,
-    connect::{ConnectFailed, connect},
+    connect::ConnectFailed,
+    driver::Driver,
     fault::{Fault, Reason},
-    resolver::Resolver,
+    pool::Pooled,
     tls,
     wire::{Answer, Stream, Wire},
 };
@@ -68,21 +77,23 @@ const NO_NAME: Reason = Reason::new("the host's name is too long for TLS");
 const LOST: Reason = Reason::new("connecting ended without a result");
 
 /// A connection that carries one request at a time. Dropped, it is closed.
+///
 pub(super) struct Connection {
+    /// Before `driver`, which ends at its drop.
     requests: SendRequest<OneFrame>,
+    driver: Driver,
     answer: Arc<Answer>,
     made: Instant,
+    is_new: bool,
 }
 
 impl Connection {
-    /// Connects to `target`, over TLS where there is a configuration for it.
+    /// Over `tcp` to `target`, and over TLS where there is a configuration for it.
     pub async fn open(
-        resolver: &Resolver,
+        tcp: TcpStream,
         target: &Target,
         tls: Option<Arc<ClientConfig>>,
     ) -> Result<Self, OpenFailed> {
-        let tcp = connect(resolver, target.host(), target.port()).await;
-        let tcp = tcp.map_err(OpenFailed::Connect)?;
         let stream: Box<dyn Stream> = match tls {
             Some(tls) => {
                 let host = target.url().host_str().unwrap_or_default();
@@ -94,7 +105,7 @@ impl Connection {
         };
         let answer = Arc::<Answer>::default();
         let wire = Wire::new(stream, answer.clone());
-        let (requests, connection) = Builder::new()
+        let (requests, http) = Builder::new()
             .title_case_headers(true)
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
@@ -103,18 +114,29 @@ impl Connection {
             .handshake(TokioIo::new(wire))
             .await
             .map_err(OpenFailed::Http)?;
-        // Its errors are those of the request under way.
-        tokio::spawn(connection);
-        Ok(Self { requests, answer, made: Instant::now() })
+        let (driver, made) = (Driver::new(http), Instant::now());
+        Ok(Self { requests, driver, answer, made, is_new: true })
     }
 
-    /// Writes `request`, and waits for the head of its answer.
+    /// Writes `request`, and waits for the head of its answer. On a connection that was used before,
+    /// what has reached this machine is read first: `request` is handed back where that is a close,
+    /// or bytes that nobody asked for, which it would take for its answer.
     pub async fn send(
         &mut self,
         request: hyper::Request<OneFrame>,
     ) -> Result<hyper::Response<Incoming>, TrySendError<hyper::Request<OneFrame>>> {
         self.answer.reset();
-        let mut response = self.requests.try_send_request(request).await?;
+        if !std::mem::take(&mut self.is_new) {
+            // The reactor's turn; the driver reads before it writes.
+            yield_now().await;
+        }
+        self.driver.begin();
+        let mut answered = pin!(self.requests.try_send_request(request));
+        let driven = poll_fn(|context| {
+            self.driver.work(context);
+            answered.as_mut().poll(context)
+        });
+        let mut response = driven.await?;
         if self.answer.is_old() {
             // Without `Connection: keep-alive` its connection is not used again.
             *response.version_mut() = Version::HTTP_10;
@@ -122,19 +144,45 @@ impl Connection {
         Ok(response)
     }
 
+    /// The next piece of the answer's body, trailers passed over.
+    pub async fn chunk(&mut self, body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+        let mut frame = |context: &mut Context<'_>| {
+            if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) {
+                return Poll::Ready(frame);
+            }
+            self.driver.work(context);
+            Pin::new(&mut *body).poll_frame(context)
+        };
+        loop {
+            match poll_fn(&mut frame).await? {
+                Ok(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Some(Ok(data));
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
     /// Whether a byte came since the last request began.
     pub fn is_answering(&self) -> bool {
         self.answer.has_begun()
     }
 
-    /// Whether the next request may go here, as far as this end knows: it is open, its last answer
-    /// is whole, and its last request has gone out.
-    pub fn is_ready(&self) -> bool {
-        self.requests.is_ready()
-    }
-
     /// When its handshakes were over.
     pub fn made(&self) -> Instant {
         self.made
+    }
+}
+
+impl Pooled for Connection {
+    fn rest(&mut self, reaper: &Arc<Notify>) {
+        self.is_new = false;
+        self.driver.rest(reaper);
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.driver.is_open()
     }
 }

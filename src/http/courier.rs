@@ -174,7 +174,7 @@ impl Errand {
             body.truncate(limit);
             broken = Some(reply::too_long(origin));
         }
-        let text = reply::text(&body);
+        let text = reply::text(body);
         let retry_after = retry_after.filter(|_| !(200..300).contains(&status));
         let answer = Reply { status, location, text, content_type, retry_after, broken };
         // The call may be over.

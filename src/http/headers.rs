@@ -3,7 +3,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, GetAll},
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -155,17 +158,25 @@ pub fn merge(ours: &mut HeaderMap, lines: &[HeaderLine]) -> Result<(), Unsendabl
         given.try_append(name, value).map_err(|_| Unsendable::TooMany(lines.len()))?;
     }
     for name in given.keys() {
-        let values: Vec<_> = given.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-        let joined = Zeroizing::new(values.join(&b", "[..]));
-        let problem = "is too long";
-        let unsendable =
-            |_| Unsendable::of(name.as_str(), |name| Unsendable::Header { name, problem });
-        let value = HeaderValue::from_maybe_shared(Bytes::from_owner(joined));
-        let mut value = value.map_err(unsendable)?;
-        value.set_sensitive(true);
+        let values = given.get_all(name);
+        let value = match values.iter().nth(1) {
+            Some(_) => joined(&values).map_err(|problem| {
+                Unsendable::of(name.as_str(), |name| Unsendable::Header { name, problem })
+            })?,
+            None => given[name].clone(),
+        };
         ours.try_insert(name, value).map_err(|_| Unsendable::TooMany(lines.len()))?;
     }
     Ok(())
+}
+
+fn joined(values: &GetAll<'_, HeaderValue>) -> Result<HeaderValue, &'static str> {
+    let values: Vec<_> = values.iter().map(HeaderValue::as_bytes).collect();
+    let joined = Zeroizing::new(values.join(&b", "[..]));
+    let joined = HeaderValue::from_maybe_shared(Bytes::from_owner(joined));
+    let mut joined = joined.map_err(|_| "is too long")?;
+    joined.set_sensitive(true);
+    Ok(joined)
 }
 
 /// In characters: a name that a message shows whole.

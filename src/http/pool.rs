@@ -21,12 +21,21 @@ use tokio::{
 use super::keep_alive::IDLE_WITHOUT_HINT;
 use crate::lock::lock;
 
+/// What a pool keeps.
+pub(super) trait Pooled: Send + 'static {
+    /// Nobody has it from now on: `reaper` is told where its end may have come.
+    fn rest(&mut self, reaper: &Arc<Notify>);
+
+    /// Whether it can be used again, as far as this end knows.
+    fn is_open(&mut self) -> bool;
+}
+
 /// The connections `C`, and the calls that wait for one. `E` is what connecting fails with.
 pub(super) struct Pool<C, E>(Arc<Shared<C, E>>);
 
 struct Shared<C, E> {
     state: Mutex<State<C, E>>,
-    /// Tells the reaper of a connection that ends before the next one it knew of.
+    /// Tells the reaper of a connection that ends before the next one it knew of, or has ended.
     sooner: Arc<Notify>,
 }
 
@@ -67,7 +76,7 @@ pub(super) enum Turn<C, E> {
 }
 
 /// A call that waits for a connection. Dropped, it leaves, and its connect ends.
-pub(super) struct Waiting<C: Send + 'static, E: Send + 'static> {
+pub(super) struct Waiting<C: Pooled, E: Send + 'static> {
     pool: Pool<C, E>,
     origin: Arc<str>,
     call: u64,
@@ -77,14 +86,14 @@ pub(super) struct Waiting<C: Send + 'static, E: Send + 'static> {
 }
 
 /// The duty to end a connect. Dropped, it ends it without a result.
-pub(super) struct Connecting<C: Send + 'static, E: Send + 'static> {
+pub(super) struct Connecting<C: Pooled, E: Send + 'static> {
     pool: Pool<C, E>,
     origin: Arc<str>,
     call: u64,
     is_over: bool,
 }
 
-impl<C: Send + 'static, E: Send + 'static> Pool<C, E> {
+impl<C: Pooled, E: Send + 'static> Pool<C, E> {
     /// An idle connection: the most recent first, so that surplus ones expire.
     pub fn take(&self, origin: &str) -> Option<C> {
         let now = Instant::now();
@@ -137,6 +146,7 @@ impl<C: Send + 'static, E: Send + 'static> Pool<C, E> {
         if known.idle.len() >= MOST_IDLE_OF_AN_ORIGIN || state.idle >= MOST_IDLE {
             until = until.min(Instant::now() + SURPLUS_IDLE);
         }
+        connection.rest(&self.0.sooner);
         known.idle.push((until, connection));
         state.idle += 1;
         match state.next {
@@ -150,7 +160,7 @@ impl<C: Send + 'static, E: Send + 'static> Pool<C, E> {
     }
 }
 
-impl<C: Send + 'static, E: Send + 'static> Waiting<C, E> {
+impl<C: Pooled, E: Send + 'static> Waiting<C, E> {
     /// Whether a connect is under way for it, or one for a call that needs it no more.
     pub fn is_covered(&self) -> bool {
         self.is_covered
@@ -182,7 +192,7 @@ impl<C: Send + 'static, E: Send + 'static> Waiting<C, E> {
     }
 }
 
-impl<C: Send + 'static, E: Send + 'static> Drop for Waiting<C, E> {
+impl<C: Pooled, E: Send + 'static> Drop for Waiting<C, E> {
     fn drop(&mut self) {
         let mut state = lock(&self.pool.0.state);
         if let Some(known) = state.origins.get_mut(&self.origin) {
@@ -196,7 +206,7 @@ impl<C: Send + 'static, E: Send + 'static> Drop for Waiting<C, E> {
     }
 }
 
-impl<C: Send + 'static, E: Send + 'static> Connecting<C, E> {
+impl<C: Pooled, E: Send + 'static> Connecting<C, E> {
     /// A connection goes to its own call, or else to the first who waits; a failure to its own call
     /// alone, since others have not waited for it as long.
     pub fn finish(mut self, result: Result<C, E>) {
@@ -225,7 +235,7 @@ impl<C: Send + 'static, E: Send + 'static> Connecting<C, E> {
     }
 }
 
-impl<C: Send + 'static, E: Send + 'static> Drop for Connecting<C, E> {
+impl<C: Pooled, E: Send + 'static> Drop for Connecting<C, E> {
     fn drop(&mut self) {
         if !self.is_over {
             let mut state = lock(&self.pool.0.state);
@@ -268,10 +278,13 @@ impl<C, E> State<C, E> {
         }
     }
 
-    /// Drops what has had its time. The next such moment; `None` when nothing is left.
-    fn expire(&mut self, now: Instant) -> Option<Instant> {
+    /// Drops what has had its time, or has ended before. The next such moment; `None` when nothing is left.
+    fn expire(&mut self, now: Instant) -> Option<Instant>
+    where
+        C: Pooled,
+    {
         self.origins.retain(|_, Origin { idle, waiting, connecting }| {
-            idle.retain(|(until, _)| now < *until);
+            idle.retain_mut(|(until, connection)| now < *until && connection.is_open());
             !idle.is_empty() || !waiting.is_empty() || *connecting > 0
         });
         let idle = self.origins.values().flat_map(|origin| &origin.idle);
@@ -281,7 +294,7 @@ impl<C, E> State<C, E> {
 }
 
 /// Ends with the last idle connection, or with the pool.
-async fn reap<C, E>(pool: Weak<Shared<C, E>>, sooner: Arc<Notify>) {
+async fn reap<C: Pooled, E>(pool: Weak<Shared<C, E>>, sooner: Arc<Notify>) {
     while let Some(next) = pool.upgrade().and_then(|pool| lock(&pool.state).expire(Instant::now()))
     {
         let _ = timeout_at(next, sooner.notified()).await;
@@ -318,10 +331,49 @@ const SURPLUS_IDLE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     fn origin(name: &str) -> Arc<str> {
         name.into()
+    }
+
+    impl Pooled for u32 {
+        fn rest(&mut self, _: &Arc<Notify>) {}
+
+        fn is_open(&mut self) -> bool {
+            true
+        }
+    }
+
+    impl Pooled for Arc<()> {
+        fn rest(&mut self, _: &Arc<Notify>) {}
+
+        fn is_open(&mut self) -> bool {
+            true
+        }
+    }
+
+    /// A connection that its server ends; with what the pool is told by.
+    #[derive(Clone, Default)]
+    struct Ending(Arc<(AtomicBool, Mutex<Option<Arc<Notify>>>)>);
+
+    impl Ending {
+        fn end(&self) {
+            self.0.0.store(true, Ordering::Relaxed);
+            lock(&self.0.1).as_ref().unwrap().notify_one();
+        }
+    }
+
+    impl Pooled for Ending {
+        fn rest(&mut self, reaper: &Arc<Notify>) {
+            *lock(&self.0.1) = Some(reaper.clone());
+        }
+
+        fn is_open(&mut self) -> bool {
+            !self.0.0.load(Ordering::Relaxed)
+        }
     }
 
     /// Of connections that are numbers.
@@ -342,7 +394,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
 
-    fn put<C: Send + 'static>(
+    fn put<C: Pooled>(
         pool: &Pool<C, &'static str>,
         origin: &Arc<str>,
         connection: C,
@@ -409,6 +461,20 @@ mod tests {
         assert!(is_open(&slow_is_open));
         advance(1_000).await;
         assert!(!is_open(&slow_is_open));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_its_server_ends_is_dropped_at_once_and_no_longer_counted() {
+        let pool = Pool::<_, &'static str>::default();
+        let all = [Ending::default(), Ending::default()];
+        for connection in &all {
+            put(&pool, &origin("http://a"), connection.clone(), 60_000);
+        }
+        advance(1).await;
+        all[0].end();
+        advance(1).await;
+        assert_eq!((lock(&pool.0.state).idle, Arc::strong_count(&all[0].0)), (1, 1));
+        assert_eq!(Arc::strong_count(&all[1].0), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,8 +1,7 @@
 //! An answer, bounded: at most 1 MiB of a 2xx, at most 64 KiB of anything else, read and decoded.
 
-use std::{error::Error as _, fmt, future::poll_fn, io, pin::Pin, time::Duration};
+use std::{error::Error as _, fmt, io, string::FromUtf8Error, time::Duration};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -11,6 +10,7 @@ use tokio::time::timeout;
 use super::{
     Fault,
     coding::{self, Unreadable},
+    connection::Connection,
 };
 use crate::{
     json,
@@ -73,14 +73,18 @@ impl fmt::Display for Described {
 }
 
 /// The answer, and whether it came to its last byte.
-pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (Reply, bool) {
+pub(super) async fn read(
+    response: http::Response<Incoming>,
+    connection: &mut Connection,
+    origin: &str,
+) -> (Reply, bool) {
     let (head, mut incoming) = response.into_parts();
     let status = head.status.as_u16();
     let location = head.headers.get(header::LOCATION);
     if let Some(location) = location.filter(|_| redirects(status)) {
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
         let reply = Reply { status, location: Some(location), ..Reply::default() };
-        return (reply, drain(incoming).await);
+        return (reply, drain(incoming, connection).await);
     }
     let codings = coding::codings(&head.headers);
     let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -92,7 +96,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
     let mut broken = None;
     let mut is_reset = false;
     let whole = loop {
-        match chunk(&mut incoming).await {
+        match connection.chunk(&mut incoming).await {
             None => break true,
             Some(Ok(chunk)) => body.extend_from_slice(&chunk),
             Some(Err(error)) => {
@@ -109,7 +113,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
     };
     let decoded = match codings {
         // A proxy that decodes may leave the header, and `gzip, UTF-8` may mean no coding at all.
-        Ok(codings) if !codings.is_empty() && is_whole(&text(&body)) => Ok(body),
+        Ok(codings) if !codings.is_empty() && is_whole(&text(body.clone())) => Ok(body),
         Ok(codings) => coding::decode(body, &codings, limit).await,
         Err(why) => Err((why, body)),
     };
@@ -117,7 +121,7 @@ pub(super) async fn read(response: http::Response<Incoming>, origin: &str) -> (R
         broken.get_or_insert_with(|| Fault::unreadable(&why, origin));
         body
     });
-    let text = text(&body);
+    let text = text(body);
     if is_reset && ends_with_its_connection(&head.headers) && is_whole(&text) {
         broken = None;
     }
@@ -144,13 +148,13 @@ fn is_whole(text: &str) -> bool {
 }
 
 /// Reads the body of a redirect, where that is quickly done: its connection can be used again.
-async fn drain(mut body: Incoming) -> bool {
+async fn drain(mut body: Incoming, connection: &mut Connection) -> bool {
     if body.size_hint().exact().is_none_or(|length| length > LONGEST_DRAINED) {
         return false;
     }
     let rest = async {
         loop {
-            match chunk(&mut body).await {
+            match connection.chunk(&mut body).await {
                 None => break true,
                 Some(Ok(_)) => {}
                 Some(Err(_)) => break false,
@@ -158,20 +162,6 @@ async fn drain(mut body: Incoming) -> bool {
         }
     };
     timeout(LONGEST_DRAIN, rest).await.unwrap_or(false)
-}
-
-/// The next piece of `body`, trailers passed over.
-async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
-    loop {
-        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await? {
-            Ok(frame) => {
-                if let Ok(data) = frame.into_data() {
-                    return Some(Ok(data));
-                }
-            }
-            Err(error) => return Some(Err(error)),
-        }
-    }
 }
 
 /// The most that is read of an answer with this status, in bytes.
@@ -190,9 +180,14 @@ pub(super) fn redirects(status: u16) -> bool {
 }
 
 /// `body` as `Response.text()` gives it: Node's drops two byte order marks.
-pub(super) fn text(body: &[u8]) -> String {
-    let without = |body| <[u8]>::strip_prefix(body, b"\xef\xbb\xbf").unwrap_or(body);
-    String::from_utf8_lossy(without(without(body))).into_owned()
+pub(super) fn text(mut body: Vec<u8>) -> String {
+    for _ in 0..2 {
+        if body.starts_with(b"\xef\xbb\xbf") {
+            body.drain(..3);
+        }
+    }
+    let lossy = |error: FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+    String::from_utf8(body).unwrap_or_else(lossy)
 }
 
 /// In bytes.
@@ -206,9 +201,10 @@ mod tests {
 
     #[test]
     fn text_loses_two_byte_order_marks() {
-        assert_eq!(text(b"\xef\xbb\xbf{}"), "{}");
-        assert_eq!(text(&[b"\xef\xbb\xbf".repeat(2), b"{}".to_vec()].concat()), "{}");
-        assert_eq!(text(&[b"\xef\xbb\xbf".repeat(3), b"{}".to_vec()].concat()), "\u{feff}{}");
-        assert_eq!(text(b"\xe4"), "\u{fffd}");
+        let marked = |marks| text([b"\xef\xbb\xbf".repeat(marks), b"{}".to_vec()].concat());
+        assert_eq!(marked(1), "{}");
+        assert_eq!(marked(2), "{}");
+        assert_eq!(marked(3), "\u{feff}{}");
+        assert_eq!(text(b"\xe4".to_vec()), "\u{fffd}");
     }
 }

@@ -31,6 +31,7 @@ mod host;
 mod name;
 mod own;
 mod pem;
+mod sessions;
 mod shared_config;
 mod trust;
 mod verdict;
@@ -67,7 +68,7 @@ pub fn verifies(reject_unauthorized: Option<&str>) -> bool {
 /// TLS 1.2 and 1.3 for HTTP/1.1, trusting Mozilla's roots and what `environment` names; and the
 /// warnings that go with it, each once.
 ///
-/// Reads files, which takes tens of milliseconds: call it off the JavaScript thread.
+/// Reads files, which takes milliseconds: call it off the JavaScript thread.
 #[must_use]
 pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>) {
     let mut warnings = Vec::new();
@@ -89,6 +90,7 @@ fn config_with(trust: Option<Trust>) -> ClientConfig {
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = sessions::resumption();
     config
 }
 

@@ -10,6 +10,7 @@ use super::{
     config,
     outcome::{ErrorRecord, Outcome, lost, outcome},
     runtime,
+    text::Text,
 };
 use crate::{
     access_token_issuer::{AccessTokenIssuer, IssuerConfig, SignError},
@@ -64,13 +65,13 @@ impl AccessTokenIssuerHandle {
     }
 
     /// Signs claims, given as JSON.
-    #[napi]
+    #[napi(ts_return_type = "Outcome<string>")]
     pub fn sign(
         &self,
         claims: Option<String>,
         ttl_seconds: Unknown<'_>,
         now_ms: f64,
-    ) -> Outcome<String> {
+    ) -> Outcome<Text> {
         outcome(|| -> Result<_, SignError> {
             let ttl_seconds = config::number("ttlSeconds", ttl_seconds)?;
             sign(&self.issuer, claims.as_deref(), ttl_seconds, config::now(now_ms))
@@ -97,11 +98,11 @@ impl AccessTokenIssuerHandle {
     }
 
     /// The payload as JSON.
-    #[napi]
-    pub fn verify(&self, token: Unknown<'_>, now_ms: f64) -> Outcome<String> {
+    #[napi(ts_return_type = "Outcome<string>")]
+    pub fn verify(&self, token: Unknown<'_>, now_ms: f64) -> Outcome<Text> {
         // A value that is no string is refused as an empty token is.
         let token = config::string("token", token).unwrap_or_default();
-        outcome(|| self.issuer.verify(&token, config::now(now_ms)))
+        outcome(|| self.issuer.verify(&token, config::now(now_ms)).map(Text::from))
     }
 
     /// The payload as JSON. Entries of `fallbackSecrets` that are no strings are absent.
@@ -128,8 +129,7 @@ fn sign(
     claims: Option<&str>,
     ttl_seconds: f64,
     now: Now,
-) -> Result<String, SignError> {
+) -> Result<Text, SignError> {
     // `JSON.stringify` gives `undefined` for a function or a symbol: as if there were no claims.
-    let token = issuer.sign(claims.unwrap_or("null"), ttl_seconds, now)?;
-    Ok(token.expose().to_owned())
+    issuer.sign(claims.unwrap_or("null"), ttl_seconds, now).map(Text::from)
 }

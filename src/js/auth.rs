@@ -8,7 +8,7 @@ use std::{
 
 use napi::{
     Env,
-    bindgen_prelude::{Either, Object, Unknown},
+    bindgen_prelude::{Either, Function, Object, Unknown},
 };
 use napi_derive::napi;
 
@@ -19,7 +19,9 @@ use super::{
     errands::{self, Settled},
     outcome::{Outcome, lost, outcome},
     own_tls::{self, own_tls},
-    runtime, settle,
+    runtime::{self, Call},
+    settle,
+    text::Text,
 };
 use crate::{
     auth::{
@@ -55,7 +57,7 @@ impl AuthHandle {
 
     /// Begins to read the certificates that its calls will trust, where they need any.
     #[napi]
-    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+    pub fn prepare(&self, env: Env, environment: Option<Vec<Option<String>>>) {
         if self.auth.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
@@ -73,15 +75,24 @@ impl AuthHandle {
         })
     }
 
-    /// The header's value, where it is ready, for a call whose environment has this
-    /// `NODE_TLS_REJECT_UNAUTHORIZED`.
-    #[napi]
-    pub fn peek(&self, now_ms: f64, reject_unauthorized: Option<String>) -> Option<String> {
-        let verifies = tls::verifies(reject_unauthorized.as_deref());
-        let now = config::now(now_ms);
-        let peek = || self.auth.peek(now, verifies).map(|line| header_value(&line));
-        // After a panic the caller goes on to `load`, which meets it again and reports it.
-        catch_unwind(AssertUnwindSafe(peek)).ok().flatten()
+    /// A function that gives the header's value where it is ready, for a call whose environment has
+    /// this `NODE_TLS_REJECT_UNAUTHORIZED`. It knows its strategy, so that no call has to find out
+    /// whether its receiver is one.
+    #[napi(
+        getter,
+        ts_return_type = "(nowMs: number, rejectUnauthorized?: string) => string | null"
+    )]
+    pub fn peek<'env>(&self, env: &'env Env) -> napi::Result<Peek<'env>> {
+        let auth = self.auth.clone();
+        env.create_function_from_closure("peek", move |call| {
+            let now = config::now(call.get(0)?);
+            let reject_unauthorized: Option<String> =
+                if call.length() > 1 { call.get(1)? } else { None };
+            let verifies = tls::verifies(reject_unauthorized.as_deref());
+            let peek = || auth.peek(now, verifies).map(|line| Text::from(line.value));
+            // After a panic the caller goes on to `load`, which meets it again and reports it.
+            Ok(catch_unwind(AssertUnwindSafe(peek)).ok().flatten())
+        })
     }
 
     /// Forgets the token: only the one that goes out as `authorization`, where that is a string.
@@ -97,7 +108,7 @@ impl AuthHandle {
         &self,
         env: &'env Env,
         now_ms: f64,
-        environment: Vec<Option<String>>,
+        environment: Option<Vec<Option<String>>>,
         part: Option<&mut CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
@@ -108,15 +119,20 @@ impl AuthHandle {
         let start = |io: &Io| {
             let io = Io { http: call::through(&io.http, courier, along), ..io.clone() };
             let headers = self.auth.headers(now, &io);
-            async move {
+            Box::pin(async move {
                 let lines = headers.await;
-                let first = |lines: Vec<HeaderLine>| lines.first().map(header_value);
-                let mut outcome = outcome(|| lines.map(|lines| first(lines).unwrap_or_default()));
+                let first =
+                    |lines: Vec<HeaderLine>| lines.into_iter().next().map(|line| line.value);
+                let mut outcome = outcome(|| {
+                    lines.map(|lines| {
+                        first(lines).map_or_else(|| Text::from(String::new()), Text::from)
+                    })
+                });
                 if let Either::B(record) = &mut outcome {
                     record.elapsed_since(now);
                 }
                 outcome
-            }
+            }) as Call<_>
         };
         let refused = |error: &io::Error| Settled::B(self.auth.refused(error).into());
         let lost = || Settled::B(lost());
@@ -124,9 +140,7 @@ impl AuthHandle {
     }
 }
 
-fn header_value(line: &HeaderLine) -> String {
-    line.value.expose().to_owned()
-}
+type Peek<'env> = Function<'env, (f64, Option<String>), Option<Text>>;
 
 /// `sharedSecretAuth`
 #[napi]

@@ -144,15 +144,17 @@ impl CallHandle {
     pub fn next<'env>(
         &self,
         env: &'env Env,
-        environment: Vec<Option<String>>,
+        environment: Option<Vec<Option<String>>>,
     ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
         let Some(errands) = self.errands.clone() else { return Ok(Either::B(over())) };
         let slot = self.errand.clone();
-        let start = |_: &Io| async move {
-            let Some(errand) = errands.lock().await.recv().await else { return over() };
-            let url = errand.url().to_owned();
-            *lock(&slot) = Some(errand);
-            Either::A(url)
+        let start = |_: &Io| {
+            Box::pin(async move {
+                let Some(errand) = errands.lock().await.recv().await else { return over() };
+                let url = errand.url().to_owned();
+                *lock(&slot) = Some(errand);
+                Either::A(url)
+            }) as runtime::Call<_>
         };
         let refused = |_: &io::Error| over();
         runtime::spawn(env, config::tls_environment(environment), start, over, refused)

@@ -260,8 +260,10 @@ pub fn primitive_text(value: Unknown<'_>) -> Result<String, &'static str> {
     }
 }
 
-/// The four variables, in the order of the fields; absent ones are no strings.
-pub fn tls_environment(variables: Vec<Option<String>>) -> TlsEnvironment {
+/// The four variables, in the order of the fields; absent ones are no strings, and nothing at all
+/// where none is set.
+pub fn tls_environment(variables: Option<Vec<Option<String>>>) -> TlsEnvironment {
+    let Some(variables) = variables else { return TlsEnvironment::default() };
     let mut variables = variables.into_iter().map(|value| value.filter(|text| !text.is_empty()));
     let mut next = || variables.next().flatten();
     TlsEnvironment {

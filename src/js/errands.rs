@@ -4,7 +4,7 @@
 //! in place of an outcome: the shell does the errands in the caller's async context, and takes the
 //! outcome from the handle. They may go on when that has come: a load outlives calls.
 
-use std::{future::Future, io, pin::Pin, sync::Arc};
+use std::{io, sync::Arc};
 
 use napi::{
     Env,
@@ -19,7 +19,8 @@ use tokio::{
 use super::{
     config,
     outcome::{ErrorRecord, Outcome, lost},
-    runtime,
+    runtime::{self, Call},
+    text::Text,
 };
 use crate::{
     auth::Io,
@@ -28,39 +29,36 @@ use crate::{
 };
 
 /// A call's outcome, or errands to be done meanwhile.
-pub type Settled = Either3<String, ErrorRecord, ErrandsHandle>;
+pub type Settled = Either3<Text, ErrorRecord, ErrandsHandle>;
 
 /// A promise of what the call gives that `start` begins, and of errands where it may have them.
-pub fn spawn<F>(
+pub fn spawn(
     env: &Env,
     has_errands: bool,
-    environment: Vec<Option<String>>,
-    start: impl FnOnce(&Io) -> F,
+    environment: Option<Vec<Option<String>>>,
+    start: impl FnOnce(&Io) -> Call<Outcome<Text>>,
     lost: fn() -> Settled,
     refused: impl FnOnce(&io::Error) -> Settled,
-) -> napi::Result<Either<Object<'_>, Settled>>
-where
-    F: Future<Output = Outcome<String>> + Send + 'static,
-{
+) -> napi::Result<Either<Object<'_>, Settled>> {
     let tls = config::tls_environment(environment);
     if !has_errands {
         let start = |io: &Io| {
             let outcome = start(io);
-            async { settled(outcome.await) }
+            Box::pin(async { settled(outcome.await) }) as Call<Settled>
         };
         return runtime::spawn(env, tls, start, lost, refused);
     }
     let same = tls.clone();
     let start = |io: &Io| {
         let (errands, pending) = Errands::channel();
-        let outcome = Box::pin(start(&Io { errands, ..io.clone() }));
-        with_errands(outcome, pending, same)
+        let outcome = start(&Io { errands, ..io.clone() });
+        Box::pin(with_errands(outcome, pending, same)) as Call<Settled>
     };
     runtime::spawn(env, tls, start, lost, refused)
 }
 
 async fn with_errands(
-    mut outcome: Pin<Box<dyn Future<Output = Outcome<String>> + Send>>,
+    mut outcome: Call<Outcome<Text>>,
     mut pending: UnboundedReceiver<Pending>,
     tls: TlsEnvironment,
 ) -> Settled {
@@ -88,7 +86,7 @@ async fn with_errands(
     Either3::C(ErrandsHandle::new(Some(first), pending, receiver, tls))
 }
 
-fn settled(outcome: Outcome<String>) -> Settled {
+fn settled(outcome: Outcome<Text>) -> Settled {
     match outcome {
         Either::A(value) => Either3::A(value),
         Either::B(record) => Either3::B(record),
@@ -99,7 +97,7 @@ fn settled(outcome: Outcome<String>) -> Settled {
 #[napi(js_name = "Errands")]
 pub struct ErrandsHandle {
     queue: Arc<Mutex<Queue>>,
-    outcome: Option<oneshot::Receiver<Outcome<String>>>,
+    outcome: Option<oneshot::Receiver<Outcome<Text>>>,
     /// The call's own: for its runtime nothing changes.
     tls: TlsEnvironment,
 }
@@ -113,7 +111,7 @@ impl ErrandsHandle {
     fn new(
         first: Option<Pending>,
         rest: UnboundedReceiver<Pending>,
-        outcome: oneshot::Receiver<Outcome<String>>,
+        outcome: oneshot::Receiver<Outcome<Text>>,
         tls: TlsEnvironment,
     ) -> Self {
         let queue = Arc::new(Mutex::new(Queue { first, rest }));
@@ -130,12 +128,13 @@ impl ErrandsHandle {
         env: &'env Env,
     ) -> napi::Result<Either<Object<'env>, Option<ErrandHandle>>> {
         let queue = self.queue.clone();
-        let start = |_: &Io| async move {
+        let next = async move {
             let mut queue = queue.lock().await;
             let first = queue.first.take();
             let next = if first.is_some() { first } else { queue.rest.recv().await };
             next.map(ErrandHandle::from)
         };
+        let start = |_: &Io| Box::pin(next) as Call<_>;
         runtime::spawn(env, self.tls.clone(), start, || None, |_| None)
     }
 
@@ -144,14 +143,15 @@ impl ErrandsHandle {
     pub fn outcome<'env>(
         &mut self,
         env: &'env Env,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
+    ) -> napi::Result<Either<Object<'env>, Outcome<Text>>> {
         let outcome = self.outcome.take();
-        let start = |_: &Io| async {
+        let settled = async {
             match outcome {
                 Some(outcome) => outcome.await.unwrap_or_else(|_| Either::B(lost())),
                 None => Either::B(lost()),
             }
         };
+        let start = |_: &Io| Box::pin(settled) as Call<_>;
         let failed = || Either::B(lost());
         runtime::spawn(env, self.tls.clone(), start, failed, |_| Either::B(lost()))
     }

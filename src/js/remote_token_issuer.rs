@@ -19,6 +19,7 @@ use super::{
     outcome::{ErrorRecord, Outcome, outcome},
     own_tls::{self, own_tls},
     runtime,
+    text::Text,
 };
 use crate::{
     auth::{Auth, Io},
@@ -71,7 +72,7 @@ impl RemoteIssuerHandle {
 
     /// Begins to read the certificates that its calls will trust, where they need any.
     #[napi]
-    pub fn prepare(&self, env: Env, environment: Vec<Option<String>>) {
+    pub fn prepare(&self, env: Env, environment: Option<Vec<Option<String>>>) {
         if self.issuer.is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
@@ -96,7 +97,7 @@ impl RemoteIssuerHandle {
         given: Option<&mut GivenHandle>,
         body: Option<String>,
         now_ms: f64,
-        environment: Vec<Option<String>>,
+        environment: Option<Vec<Option<String>>>,
         part: Option<&mut CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let mut part = part;
@@ -121,7 +122,7 @@ impl RemoteIssuerHandle {
         let start = |io: &Io| {
             let io = Io { http: call::through(&io.http, None, token), ..io.clone() };
             let issued = self.issuer.issue(call, &io);
-            async move {
+            Box::pin(async move {
                 let result = match stopped {
                     None => issued.await,
                     Some(stopped) => select! {
@@ -130,12 +131,12 @@ impl RemoteIssuerHandle {
                         () = stopped => return Either::B(call::stopped()),
                     },
                 };
-                let mut outcome = outcome(|| result);
+                let mut outcome = outcome(|| result.map(Text::from));
                 if let Either::B(record) = &mut outcome {
                     record.elapsed_since(now);
                 }
                 outcome
-            }
+            }) as runtime::Call<_>
         };
         let lost = || Settled::B(internal_error().into());
         let refused = |error: &io::Error| Settled::B(self.issuer.refused(error).into());

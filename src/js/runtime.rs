@@ -9,7 +9,7 @@ use std::{
     future::Future,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::mpsc,
     task::{Context, Poll},
     thread,
@@ -25,6 +25,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 use super::{
     outcome::{ErrorRecord, Outcome},
     settle,
+    text::Text,
 };
 use crate::{
     auth::Io,
@@ -51,18 +52,15 @@ struct Environment {
 
 /// A promise of what the call gives that `start` begins.
 ///
-/// `start` runs at once, on this thread: so calls find what earlier calls began.
-pub fn spawn<T, F>(
+/// `start` runs at once, on this thread: so calls find what earlier calls began. What it gives is in
+/// a box, since it is kilobytes that would be moved on the way to the other thread.
+pub fn spawn<T: ToNapiValue + Send + 'static>(
     env: &Env,
     tls: TlsEnvironment,
-    start: impl FnOnce(&Io) -> F,
+    start: impl FnOnce(&Io) -> Call<T>,
     lost: fn() -> T,
     refused: impl FnOnce(&io::Error) -> T,
-) -> napi::Result<Either<Object<'_>, T>>
-where
-    T: ToNapiValue + Send + 'static,
-    F: Future<Output = T> + Send + 'static,
-{
+) -> napi::Result<Either<Object<'_>, T>> {
     let (handle, io) = match with(*env, |environment| environment.for_call(tls)) {
         Ok(ready) => ready,
         Err(error) => return Ok(Either::B(refused(&error))),
@@ -74,7 +72,7 @@ where
     };
     if let Some(future) = started {
         handle.spawn(async move {
-            if let Some(value) = Caught(pin!(future)).await {
+            if let Some(value) = Caught(future).await {
                 deferred.settle(value, io.http.take_warnings());
             }
         });
@@ -86,8 +84,8 @@ where
 /// there is no thread.
 pub fn spawn_signing(
     env: &Env,
-    job: impl FnOnce() -> Outcome<String> + Send + 'static,
-    lost: fn() -> Outcome<String>,
+    job: impl FnOnce() -> Outcome<Text> + Send + 'static,
+    lost: fn() -> Outcome<Text>,
 ) -> napi::Result<Either<Object<'_>, ErrorRecord>> {
     let internal = |why: String| Ok(Either::B(Key0Error::internal(&why).into()));
     let signing = match with(*env, |environment| environment.io.signing.clone()) {
@@ -165,11 +163,14 @@ fn end() {
     }
 }
 
-/// A future whose panic is `None`.
-struct Caught<'a, F>(Pin<&'a mut F>);
+/// A call under way.
+pub type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-impl<F: Future> Future for Caught<'_, F> {
-    type Output = Option<F::Output>;
+/// A call whose panic is `None`.
+struct Caught<T>(Call<T>);
+
+impl<T> Future for Caught<T> {
+    type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let poll = || self.0.as_mut().poll(context);

@@ -6,6 +6,7 @@ use napi_derive::napi;
 use super::{
     config,
     outcome::{Outcome, outcome},
+    text::Text,
 };
 use crate::{
     error::Code,
@@ -14,14 +15,14 @@ use crate::{
 };
 
 /// `validateKey0Token`: the payload as JSON.
-#[napi]
+#[napi(ts_return_type = "Outcome<string>")]
 pub fn validate_key0_token(
     auth_header: Unknown<'_>,
     secret: Unknown<'_>,
     public_key: Unknown<'_>,
     algorithm: Unknown<'_>,
     now_ms: f64,
-) -> Outcome<String> {
+) -> Outcome<Text> {
     let header = config::string("authHeader", auth_header).ok();
     let keys = ValidatorConfig {
         secret: config::secret_if_string(secret),
@@ -36,7 +37,7 @@ pub fn validate_key0_token(
     };
     outcome(|| {
         let valid = validate_token::validate_key0_token(header.as_deref(), &keys, now);
-        valid.map_err(|error| match object {
+        valid.map(Text::from).map_err(|error| match object {
             // The core was given no key then.
             Some(needed) if error.code == Some(KeyError::CODE) => {
                 KeyError::Unusable(needed, Material::Object).into()
@@ -47,19 +48,15 @@ pub fn validate_key0_token(
 }
 
 /// `validateToken`: the payload as JSON.
-#[napi]
-pub fn validate_token(
-    auth_header: Unknown<'_>,
-    secret: Unknown<'_>,
-    now_ms: f64,
-) -> Outcome<String> {
+#[napi(ts_return_type = "Outcome<string>")]
+pub fn validate_token(auth_header: Unknown<'_>, secret: Unknown<'_>, now_ms: f64) -> Outcome<Text> {
     let header = config::string("authHeader", auth_header).ok();
     let is_object = config::is_object(secret);
     let secret = config::secret_if_string(secret);
     let now = config::now(now_ms);
     outcome(|| {
         let valid = validate_token::validate_token(header.as_deref(), secret.as_ref(), now);
-        valid.map_err(|error| {
+        valid.map(Text::from).map_err(|error| {
             if error.code == Code::InternalError && is_object {
                 let object = KeyError::Unusable(Needed::Secret, Material::Object);
                 return validate_token::unusable_secret(object);

@@ -64,6 +64,31 @@ async fn a_second_connection_resumes_the_first_ones_session() {
 }
 
 #[tokio::test]
+async fn connections_that_are_made_at_once_resume_a_session_each() {
+    let ca = ca("ca");
+    let file = pem_file(&ca.pem());
+    let (config, _) = client_config(&extra(&file));
+    let server = serve(issued(&server_params(), &[&ca]), &BOTH[1..]).await;
+    let at_once = async || {
+        let connects: Vec<_> = (0..32)
+            .map(|_| {
+                let config = config.clone();
+                tokio::spawn(
+                    async move { connect(config, server, "localhost").await.unwrap().kind },
+                )
+            })
+            .collect();
+        let mut kinds = Vec::new();
+        for connect in connects {
+            kinds.push(connect.await.unwrap());
+        }
+        kinds
+    };
+    at_once().await;
+    assert_eq!(at_once().await, [HandshakeKind::Resumed; 32]);
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_speak_tls_has_the_wrong_version() {
     let server = answer(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
     assert_eq!(

@@ -52,6 +52,12 @@ const provider = () =>
     () => ({ [pick(next, ["X-A", "x-a", "Host", "TE", ""])]: any() }),
     () => new Map([[any(), any()]]),
   ]);
+const tls = () =>
+  pick(next, [
+    { ca: any(), cert: any(), key: any(), passphrase: any() },
+    { [String(pick(next, ["ca", "cert", "key"]))]: CANARY },
+    any(),
+  ]);
 const remote = () =>
   config(next, {
     url: address,
@@ -60,7 +66,31 @@ const remote = () =>
     idempotencyKey: () => next() < 0.5,
     secret: () => CANARY,
     headerName: () => "X-A",
+    ...(next() < 0.2 ? { tls } : {}),
   });
+/** One or two that the SDK does not have. */
+const options = () => {
+  const all = Object.entries({
+    resource: () => pick(next, ["https://b", ["https://b", any()]]),
+    extraParams: () => pick(next, [{ a: "b", [String(pick(next, ["a", "scope"]))]: any() }, any()]),
+    headers: () => pick(next, [{ "X-A": any() }, new Map([[any(), any()]])]),
+    clientAuthentication: () =>
+      pick(next, ["client_secret_basic", "client_secret_jwt", "private_key_jwt", "none"]),
+    privateKey: () => pick(next, [RSA.pkcs8, RSA_PUBLIC.spki, CANARY]),
+    algorithm: () => pick(next, ["RS256", "PS256", "HS256"]),
+    kid: any,
+    certificate: any,
+    assertionAudience: any,
+    grantType: () => pick(next, ["client_credentials", any()]),
+    defaultExpiresInSeconds: () => pick(next, [60, any()]),
+    expiryBufferSeconds: () => pick(next, [60, any()]),
+    tokenType: () => pick(next, ["Bearer", any()]),
+    tls,
+  });
+  return Object.fromEntries([pick(next, all), pick(next, all)]);
+};
+const OPTIONS =
+  "resource extraParams headers clientAuthentication privateKey algorithm kid certificate assertionAudience grantType defaultExpiresInSeconds expiryBufferSeconds tokenType tls";
 const params = () => mostly(next, () => ({ ...CLAIMS, challengeId: any() }));
 const issuer = () =>
   pick(next, [hs, rs, { sign: () => any() }, { sign: async () => ({ token: any() }) }]);
@@ -110,15 +140,16 @@ const FUNCTIONS = {
             clientSecret: () => CANARY,
             scopes: () => ["read", any()],
             audience: () => "https://b",
+            ...(next() < 0.5 ? options() : {}),
           }),
         ),
         any(),
       ),
-    names: "tokenUrl clientId clientSecret scopes audience",
+    names: `tokenUrl clientId clientSecret scopes audience ${OPTIONS}`,
   },
   createRemoteTokenIssuer: {
     call: () => called(key0.createRemoteTokenIssuer(remote()), params()),
-    names: "url timeoutMs auth idempotencyKey secret headerName params",
+    names: "url timeoutMs auth idempotencyKey secret headerName params tls",
   },
   AccessTokenIssuer: {
     call: () =>

@@ -72,6 +72,7 @@ impl Config {
         if field == "privateKey" {
             config.authentication.method = Method::SecretJwt;
             config.authentication.algorithm = None;
+            config.authentication.certificate = None;
         }
         config
     }

@@ -102,9 +102,22 @@ fn identity(config: &Config, verifies: bool, tls: &str) -> Vec<u8> {
     headers.sort_by_key(|[name, _]| *name);
     let method = format!("{:?}", authentication.method);
     let servers = if verifies { "verified" } else { "unverified" };
-    let audience = audience.as_deref().unwrap_or_default();
+    let grant_type = format!("{:?}", authentication.grant_type);
+    let [audience, subject, assertion_audience] =
+        [audience, &authentication.subject, &authentication.assertion_audience]
+            .map(|it| it.as_deref().unwrap_or_default());
     let lists = [
-        &[token_url.as_str(), client_id, &method, servers, tls, audience][..],
+        &[
+            token_url.as_str(),
+            client_id,
+            &method,
+            servers,
+            tls,
+            audience,
+            &grant_type,
+            subject,
+            assertion_audience,
+        ][..],
         &scopes,
         &resource,
         extra.as_flattened(),
@@ -142,7 +155,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::auth::client_credentials::config::Authentication;
+    use crate::auth::client_credentials::{GrantType, config::Authentication};
 
     fn config() -> Config {
         Config {
@@ -213,6 +226,17 @@ mod tests {
             Config { token_url: text("https://h/token2"), ..config() },
             Config { client_id: text("id2"), ..config() },
             Config { authentication: secret("other"), ..config() },
+            Config {
+                authentication: Authentication { subject: Some(text("x")), ..secret("s3cr3t") },
+                ..config()
+            },
+            Config {
+                authentication: Authentication {
+                    grant_type: GrantType::JwtBearer,
+                    ..secret("s3cr3t")
+                },
+                ..config()
+            },
             Config { scopes: vec![text("a")], ..config() },
             Config { scopes: vec![text("ab")], ..config() },
             Config { audience: Some(text("x")), ..config() },

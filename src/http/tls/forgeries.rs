@@ -278,7 +278,7 @@ fn many_ways_with_many_names_and_constraints_are_looked_through_soon() {
         }
         let start = Instant::now();
         assert!(verify(std::slice::from_ref(&root), &chain, "a.example.com").is_err());
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
 }
 
@@ -291,5 +291,5 @@ fn a_certificate_of_many_extensions_is_read_soon() {
     let extensions: Vec<_> = (0..7_000).map(extension).collect();
     let start = Instant::now();
     assert_eq!(of_leaf(&extensions), Ok(()));
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }

@@ -9,7 +9,7 @@ use std::{
 use aws_lc_rs::digest::{self, SHA256};
 use rustls::{
     ClientConfig,
-    client::{ResolvesClientCert, Resumption},
+    client::ResolvesClientCert,
     crypto::aws_lc_rs::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
     sign::{CertifiedKey, SingleCertAndKey},
@@ -21,6 +21,7 @@ use super::{
     certificate::Certificate,
     config_with,
     encrypted_key::{self, Closed},
+    sessions,
     trust::Trust,
 };
 use crate::{error::ArgumentError, jws::Section, lock::lock, now::Now, secret::Secret};
@@ -137,7 +138,7 @@ fn with_identity(
     if let Some(identity) = identity {
         config.client_auth_cert_resolver = identity.clone();
     }
-    config.resumption = Resumption::default();
+    config.resumption = sessions::resumption();
     config
 }
 

@@ -40,9 +40,12 @@ pub(super) fn read(file: &Path) -> io::Result<Vec<Entry>> {
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     let opened = options.open(file)?;
     // Another one may have taken its place.
-    acceptable(&opened.metadata()?)?;
-    let mut text = Vec::new();
-    // Files of /proc have no length before they are read.
+    let metadata = opened.metadata()?;
+    acceptable(&metadata)?;
+    // Files of /proc have no length before they are read; of others all is read at once, and then
+    // that there is no more.
+    let mut text =
+        Vec::with_capacity(usize::try_from(metadata.len()).map_or(0, |length| length + 1));
     if opened.take(LARGEST + 1).read_to_end(&mut text)? as u64 > LARGEST {
         return Err(too_large());
     }
