@@ -21,9 +21,32 @@ export declare class Auth {
   /** Forgets the token: only the one that goes out as `authorization`, where that is a string. */
   invalidate(authorization: unknown): void
   /** The header's value, waited for. */
-  load(nowMs: number, environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
+  load(nowMs: number, environment?: Array<string | undefined | null> | undefined | null, part?: CallHandle | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type AuthHandle = Auth
+
+/** What JavaScript does in a call. */
+export declare class Call {
+  /**
+   * `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over.
+   * `headers` are names and values in turn, for requests that have none of that name; the last
+   * `traced` of the headers go along with the token request of an issue, too.
+   */
+  constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null)
+  /** Waits for the next request: an empty text tells that the call is over. */
+  next(environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord> | ErrorRecord | string
+  /** The request that `next` told of. */
+  request(): RequestRecord | null
+  /** The answer to the last request, as far as it came. */
+  answered(head: HeadRecord, body: Uint8Array, broken?: ThwartedRecord | undefined | null): void
+  /** Why there is no answer to the last request. */
+  thwarted(thwarted: ThwartedRecord): void
+  /** What was done until now, a line a step, where the call was given headers. */
+  steps(): Array<StepRecord>
+  /** Ends the call. */
+  stop(): void
+}
+export type CallHandle = Call
 
 /** The claims of `signedJwtAuth`, also for issuers of other packages. */
 export declare class Claims {
@@ -105,7 +128,7 @@ export declare class RemoteIssuer {
   /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
   setTls(tls: object, nowMs: number): Outcome<undefined>
   /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
-  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
+  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment?: Array<string | undefined | null> | undefined | null, part?: Call | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer
 
@@ -137,7 +160,15 @@ export interface CauseRecord {
   body?: string
   /** False only where it is certain that no byte of the request left. */
   sent?: boolean
+  /**
+   * Where another client may speak the server's TLS, and nothing was sent: how much of the
+   * call's time is over, in milliseconds.
+   */
+  dialect?: number
 }
+
+/** What a caller gave for `fetch`: a function, `false` or nothing. */
+export declare function checkFetch(fetch: unknown): ErrorRecord | null
 
 /** `oauthClientCredentialsAuth` */
 export declare function clientCredentials(config: object, nowMs: number): Outcome<Auth>
@@ -161,14 +192,77 @@ export interface ErrorRecord {
   cause?: CauseRecord
 }
 
+/** The head of an answer. */
+export interface HeadRecord {
+  /** The status code. */
+  status: number
+  /** The value of `Location`, if any. */
+  location?: string
+  /** The value of `Content-Type`, empty for none. */
+  contentType: string
+  /** The value of `Retry-After`, if any. */
+  retryAfter?: string
+}
+
+/** How many bytes to read of the body of an answer with this head, and one more. */
+export declare function mostToRead(head: HeadRecord): number
+
 /** `createRemoteTokenIssuer` */
 export declare function remoteTokenIssuer(config: object, nowMs: number): Outcome<RemoteIssuer>
+
+/** A request for JavaScript to send. */
+export interface RequestRecord {
+  /** `POST` or `GET`. */
+  method: string
+  /** Where to, without credentials. */
+  url: string
+  /** Names and values in turn. */
+  headers: Array<string>
+  /** Empty for none. */
+  body: string
+}
 
 /** `sharedSecretAuth` */
 export declare function sharedSecret(headerName: unknown, secret: unknown): Outcome<Auth>
 
 /** The claims of `signedJwtAuth(issuer, audience, ttlSeconds)`; the audience as JSON too. */
 export declare function signedJwt(issuerHasSign: boolean, audience: unknown, audienceJson: string | undefined | null, ttlSeconds: unknown): Outcome<Claims>
+
+/** What was done. */
+export interface StepRecord {
+  /** How long after the call's beginning, in milliseconds. */
+  afterMs: number
+  /** With whom. */
+  origin: string
+  /** What, in words. */
+  what: string
+  /** Of an answer. */
+  status?: number
+}
+
+/** What a `fetch` rejected with. */
+export interface ThwartedRecord {
+  /** Whether the function is the caller's. */
+  isCallers: boolean
+  /** The error's `name`. */
+  name: string
+  /** The error's `message`. */
+  message: string
+  /** The message of its cause. */
+  detail: string
+  /** Of it or its cause. */
+  code?: string
+  /** As Node's errors have it. */
+  syscall?: string
+  /** As Node's errors have it. */
+  hostname?: string
+  /** As Node's errors have it. */
+  address?: string
+  /** As Node's errors have it. */
+  port?: number
+  /** Whether a head had come. */
+  hasAnswer: boolean
+}
 
 /** That `params` cannot be sent, as an error: `JSON.stringify` threw. */
 export declare function unsendable(): ErrorRecord

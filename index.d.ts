@@ -70,6 +70,33 @@ export function signedJwtAuth(
 ): AuthHeaderProvider;
 
 /**
+ * A WHATWG `fetch`, as far as it is used; `fetch` itself is one. What it rejects with becomes
+ * `Network error: <its message>` (named `AbortError` or `TimeoutError`: the timeout).
+ *
+ * @example
+ * ```ts
+ * import { createRemoteTokenIssuer, type FetchFunction } from "@key0ai/native";
+ * const logged: FetchFunction = (url, init) => {
+ *   console.log(init.method, new URL(url).origin);
+ *   return fetch(url, init);
+ * };
+ * createRemoteTokenIssuer({ url: "https://backend.internal/issue", fetch: logged });
+ * ```
+ */
+export type FetchFunction = (
+  url: string,
+  init: {
+    method: "POST" | "GET";
+    headers: Record<string, string>;
+    /** None of a GET, which a redirect may ask for. */
+    body?: string;
+    /** Aborted at the call's deadline. */
+    signal: AbortSignal;
+    redirect: "manual";
+  },
+) => Promise<{ readonly status: number; readonly ok: boolean; text(): Promise<string> }>;
+
+/**
  * The CAs that calls trust, and the certificate that shows who calls (RFC 8705). Connections are
  * shared by calls with the same `tls` alone, and over http it is not used. A server has to ask for
  * the certificate in its handshake: one that asks later, for a single path (renegotiation of TLS 1.2,
@@ -134,6 +161,14 @@ export type OAuthClientCredentialsConfig = {
    * (RFC 6749 §7.1). Default: it is not looked at.
    */
   tokenType?: "Bearer";
+  /**
+   * Who sends the requests: a WHATWG `fetch` of yours, called in the caller's async context, or
+   * `false`: never anything but the native client. By default the native client does, unless
+   * something has replaced `globalThis.fetch` or undici's global dispatcher (mocks, tracing), or
+   * only the runtime's own `fetch` reaches the server: through a proxy, or in a TLS that the native
+   * client does not speak. `KEY0_NATIVE_FETCH=0` turns that off, as `false` does.
+   */
+  fetch?: FetchFunction | false;
   /** Private CAs and a client certificate, for the token endpoint alone. */
   tls?: TlsOptions | (() => TlsOptions);
   /**
@@ -358,6 +393,14 @@ export type RemoteTokenIssuerConfig = {
    * string or not a valid header value. Default: `true`.
    */
   idempotencyKey?: boolean;
+  /**
+   * Who sends the requests: a WHATWG `fetch` of yours, called in the caller's async context, or
+   * `false`: never anything but the native client. By default the native client does, unless
+   * something has replaced `globalThis.fetch` or undici's global dispatcher (mocks, tracing), or
+   * only the runtime's own `fetch` reaches the server: through a proxy, or in a TLS that the native
+   * client does not speak. `KEY0_NATIVE_FETCH=0` turns that off, as `false` does.
+   */
+  fetch?: FetchFunction | false;
   /** Private CAs and a client certificate, for the backend alone. */
   tls?: TlsOptions | (() => TlsOptions);
   /** @deprecated Use `auth: sharedSecretAuth(headerName, secret)`. */
@@ -373,7 +416,9 @@ export type RemoteTokenIssuerConfig = {
  * more where the backend answers 401: with a fresh token, within the same `timeoutMs`. Nothing else
  * repeats it.
  *
- * @returns the callback. It never throws. It rejects with a {@link Key0Error} `TOKEN_ISSUE_TIMEOUT`
+ * @returns the callback. Its second argument may have a `signal` that ends the call: it rejects
+ * with the signal's reason then, and a token that others wait for is fetched all the same. It never
+ * throws. It rejects with a {@link Key0Error} `TOKEN_ISSUE_TIMEOUT`
  * (504) past `timeoutMs`, and with `TOKEN_ISSUE_FAILED` (502) for a non-2xx status, an answer
  * without `token`, or `Network error: …`. `message` is for the buyer: it has no host and no word of
  * the backend's. `cause` is for you: the origin, Node's `code`, the `status` and `body`. A
@@ -392,7 +437,7 @@ export type RemoteTokenIssuerConfig = {
  */
 export function createRemoteTokenIssuer(
   config: RemoteTokenIssuerConfig,
-): (params: IssueTokenParams) => Promise<TokenIssuanceResult>;
+): (params: IssueTokenParams, options?: { signal?: AbortSignal }) => Promise<TokenIssuanceResult>;
 
 /** The claims of an access token; others may be added and are kept. */
 export type TokenClaims = {

@@ -7,6 +7,8 @@
  *
  * @import * as Types from "./index.js"
  * @import { Auth, Given, Issuer } from "./binding"
+ * @import { Watch } from "./lib/diagnostics.js"
+ * @import { Route } from "./lib/route.js"
  */
 
 const binding = require("./lib/load.js");
@@ -24,7 +26,11 @@ const {
   setKey0ErrorClass,
   unwrap,
 } = require("./lib/errors.js");
+const { along, issues, isWatched, told, tokens } = require("./lib/diagnostics.js");
+const { send } = require("./lib/fetch.js");
 const { redisTokenCache } = require("./lib/redis-token-cache.js");
+const { routeTo } = require("./lib/route.js");
+const { listen, signalOf } = require("./lib/signal.js");
 const { tlsOption } = require("./lib/tls.js");
 
 /**
@@ -32,6 +38,12 @@ const { tlsOption } = require("./lib/tls.js");
  * @type {WeakMap<Function, () => Auth | undefined>}
  */
 const strategies = new WeakMap();
+
+/**
+ * The routes of strategies that make requests.
+ * @type {WeakMap<Function, Route>}
+ */
+const routes = new WeakMap();
 
 /** Where an issuer keeps its native half: visible through proxies, unlike a private field. */
 const NATIVE = Symbol("native");
@@ -112,19 +124,24 @@ function oauthClientCredentialsAuth(config) {
   const { parts, renew } = tlsOption(fields.tls);
   fields.tls = parts;
   const strategy = unwrap(binding.clientCredentials(fields, Date.now()));
+  const route = routeOf({ ...fields, url: fields.tokenUrl });
   const secret = fields[clientAuthentication === "private_key_jwt" ? "privateKey" : "clientSecret"];
   handsOf.set(strategy, { secret, cache });
   strategy.prepare(environment());
   const { peek } = strategy;
-  const headers = async () => {
+  /** @param {Watch} [watch] */
+  const obtain = async (watch) => {
     renew?.(strategy);
     const now = Date.now();
     const ready = peek(now, variable("NODE_TLS_REJECT_UNAUTHORIZED"));
-    return { Authorization: ready ?? (await loaded(strategy, now)) };
+    if (ready) watch?.hit();
+    return { Authorization: ready ?? (await loaded(strategy, now, route, watch)) };
   };
+  const headers = () => (isWatched(tokens) ? told(tokens, route.url, obtain) : obtain());
+  routes.set(headers, route);
   /** @param {Record<string, string>} [rejected] */
   const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
-  return provider(strategy, renew, Object.assign(headers, { invalidate }));
+  return provider(strategy, renew, Object.assign(headers, { invalidate }), route);
 }
 
 /** @type {typeof Types.createRemoteTokenIssuer} */
@@ -135,39 +152,84 @@ function createRemoteTokenIssuer(config) {
   const { parts, renew } = tlsOption(fields.tls);
   fields.tls = parts;
   const issuer = unwrap(binding.remoteTokenIssuer(fields, Date.now()));
+  const route = routeOf(fields);
   issuer.prepare(environment());
   const { asks } = issuer;
   seekSdkClass();
-  return async (params) => {
+  /** @param {unknown} params @param {unknown} options @param {Watch} [watch] */
+  const issue = async (params, options, watch) => {
+    const signal = options === undefined ? undefined : signalOf(options);
+    if (signal?.aborted) throw signal.reason;
     /** What the caller's code threw: only its name and message cross into Rust. @type {unknown} */
     let thrown;
     // It was found to be a function at creation.
     const ask = /** @type {Types.AuthHeaderProvider} */ (auth);
-    const strategy = asks ? native(ask) : null;
-    const given = strategy === undefined ? new binding.Given() : null;
-    if (given) {
-      // The executor runs at once, in the caller's context; what it throws is a rejection.
-      new Promise((resolve) => resolve(ask()))
-        .then((headers) => give(given, headers))
-        .catch((error) => {
-          thrown = error;
-          given.rejected(...nameAndMessage(error));
-        });
-    }
+    /** @type {Promise<unknown> | undefined} */
+    let asked;
+    /** @type {{ text?: string } | undefined} */
     let body;
-    try {
-      body = JSON.stringify(params);
-    } catch (error) {
-      return failed(binding.unsendable(), error);
+    // Once more for each of its two servers whose TLS is not spoken natively.
+    for (let elapsedMs = 0, again = 2; ; again -= 1) {
+      const sender = route.sender();
+      const strategy = asks ? native(ask) : null;
+      const given = strategy === undefined ? new binding.Given() : null;
+      if (given) {
+        // The executor runs at once, in the caller's context; what it throws is a rejection.
+        asked ??= new Promise((resolve) => resolve(ask()));
+        asked
+          .then((headers) => give(given, headers))
+          .catch((error) => {
+            thrown = error;
+            given.rejected(...nameAndMessage(error));
+          });
+      }
+      try {
+        body ??= { text: JSON.stringify(params) };
+      } catch (error) {
+        return failed(binding.unsendable(), error);
+      }
+      const beside = along(watch, sender !== undefined);
+      const call =
+        sender || signal || beside
+          ? new binding.Call(sender !== undefined, elapsedMs, beside?.lines, beside?.traced)
+          : undefined;
+      watch?.by(call, sender ? "fetch" : "native");
+      const variables = environment();
+      renew?.(issuer);
+      const leave = call && signal && listen(signal, call);
+      const issuing = issuer.issue(strategy ?? null, given, body.text, Date.now(), variables, call);
+      if (call && sender) {
+        send(call, sender, route.url, variables, (error) => {
+          thrown = error;
+        });
+      }
+      let outcome = await issuing;
+      if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
+      const isStopped = leave?.();
+      if (!isRecord(outcome)) return JSON.parse(outcome);
+      const dialect = outcome.cause?.dialect;
+      if (dialect !== undefined && again > 0) {
+        // A token's failure keeps its own code.
+        const failing = outcome.code === "TOKEN_ISSUE_FAILED" ? route : routes.get(ask);
+        if (failing?.takesOver(outcome)) {
+          elapsedMs = dialect;
+          continue;
+        }
+      }
+      if (given && outcome.cause?.status === 401 && routes.has(ask)) {
+        // Not the native strategy, which would have fetched another: the next call does.
+        asked?.then(/** @type {any} */ (ask).invalidate).catch(() => {});
+      }
+      if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
+      if (isStopped) throw signal?.reason;
+      await known(thrown);
+      throw thrown;
     }
-    renew?.(issuer);
-    let outcome = await issuer.issue(strategy ?? null, given, body, Date.now(), environment());
-    if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
-    if (!isRecord(outcome)) return JSON.parse(outcome);
-    if (outcome.error !== "CallersOwn") return failed(outcome, thrown);
-    await known(thrown);
-    throw thrown;
   };
+  return (params, options) =>
+    isWatched(issues)
+      ? told(issues, route.url, (watch) => issue(params, options, watch))
+      : issue(params, options);
 }
 
 class AccessTokenIssuer {
@@ -237,9 +299,12 @@ async function validateToken(authHeader, config) {
  * @param {Auth} strategy
  * @param {((strategy: Auth) => void) | undefined} renew what has to be looked at before each call
  * @param {T} headers
+ * @param {Route} [route] of its requests
  */
-function provider(strategy, renew, headers) {
+function provider(strategy, renew, headers, route) {
   strategies.set(headers, () => {
+    // Requests that are watched, or not the native client's, are made in the caller's async context.
+    if (route && (isWatched(tokens) || route.sender())) return undefined;
     renew?.(strategy);
     return strategy;
   });
@@ -262,11 +327,34 @@ function native(auth) {
 /**
  * @param {Auth} strategy
  * @param {number} now
+ * @param {Route} [route] of its requests, where it makes any
+ * @param {Watch} [watch]
  */
-async function loaded(strategy, now) {
-  let value = await strategy.load(now, environment());
-  if (hasErrands(value)) value = await done(value, strategy);
-  return isRecord(value) ? failed(value) : value;
+async function loaded(strategy, now, route, watch) {
+  const variables = environment();
+  for (let elapsedMs = 0, again = 1; ; again -= 1) {
+    const sender = route?.sender();
+    const beside = route && along(watch, sender !== undefined);
+    const call =
+      sender || beside
+        ? new binding.Call(sender !== undefined, elapsedMs, beside?.lines)
+        : undefined;
+    watch?.by(call, sender ? "fetch" : "native");
+    const loading = strategy.load(now, variables, call);
+    if (call && sender && route) {
+      send(call, sender, route.url, variables, (error) => {
+        route.thrown = error;
+      });
+    }
+    let value = await loading;
+    if (hasErrands(value)) value = await done(value, strategy);
+    if (!isRecord(value)) return value;
+    const dialect = value.cause?.dialect;
+    if (dialect === undefined || again === 0 || !route?.takesOver(value)) {
+      return failed(value, route?.thrown);
+    }
+    elapsedMs = dialect;
+  }
 }
 
 /**
@@ -326,6 +414,12 @@ function field(config, name) {
 /** @param {unknown} value */
 function copied(value) {
   return Array.isArray(value) ? [...value] : value;
+}
+
+/** Who sends the requests to `url`. @param {Record<string, any>} fields */
+function routeOf({ fetch, tls, url }) {
+  unwrap(binding.checkFetch(fetch));
+  return routeTo(fetch, url, tls !== undefined);
 }
 
 /** The text of a `URL` of any realm. @param {string} field @param {any} url */
@@ -396,6 +490,7 @@ const CLIENT_CREDENTIALS = [
   "retry",
   "coolDownMs",
   "tls",
+  "fetch",
 ];
 
 const REMOTE_TOKEN_ISSUER = [
@@ -406,6 +501,7 @@ const REMOTE_TOKEN_ISSUER = [
   "secret",
   "headerName",
   "tls",
+  "fetch",
 ];
 
 const { toString: tag } = Object.prototype;

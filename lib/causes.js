@@ -13,7 +13,7 @@ const { placedAt } = require("./stack.js");
  * @param {CauseRecord} record
  * @param {unknown} reason
  */
-function toCause({ message, isCallers, ...facts }, reason) {
+function toCause({ message, isCallers, dialect, ...facts }, reason) {
   return Object.assign(isCallers ? likeness(reason) : worded(message), facts);
 }
 

@@ -77,6 +77,8 @@ pub struct Cause {
     pub sent: Option<bool>,
     /// True where the caller's own code threw: the shell has that error, and shows its likeness.
     pub is_callers: bool,
+    /// Whether nothing was sent because the server's TLS is not spoken here: another client may.
+    pub is_of_dialect: bool,
 }
 
 /// What the system was asked for, as Node's errors name it.

@@ -4,11 +4,13 @@
 //! An exchange does no I/O: it says what to send, is told what came of it, and says what to send
 //! next or what the result is. [`Client`] drives it over sockets; tests drive it with values.
 
+pub mod along;
 mod body;
 pub mod client;
 mod coding;
 mod connect;
 mod connection;
+pub mod courier;
 mod driver;
 pub mod fault;
 mod head;
@@ -213,7 +215,7 @@ impl Endpoint {
     pub fn headers(&self, content_type: &'static str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*"));
+        headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPTED));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         // Base64 is a header value.
         if let Some(Ok(value)) = self.authorization().map(|v| headers::value(v.expose())) {
@@ -249,6 +251,7 @@ pub fn origin(url: &Url) -> String {
     }
 }
 
+const ACCEPTED: &str = "application/json, */*";
 /// Gateways refuse requests without one.
 const USER_AGENT: &str = concat!("key0-native/", env!("CARGO_PKG_VERSION"));
 

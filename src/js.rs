@@ -6,6 +6,7 @@
 
 mod access_token_issuer;
 mod auth;
+mod call;
 mod config;
 mod errands;
 #[cfg(feature = "fault-injection")]

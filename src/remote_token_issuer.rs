@@ -11,6 +11,8 @@ use crate::{
     error::{ArgumentError, Cause, Code, Key0Error},
     http::{
         Client, Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
+        along::Along,
+        courier::Courier,
         fault::Phase,
         headers::{self, HeaderLine, Unsendable},
         redirects::{Misdirected, Redirects},
@@ -68,6 +70,10 @@ pub struct Call<F> {
     pub auth: CallAuth<F>,
     /// The time of the call.
     pub now: Now,
+    /// Who sends its requests, where that is not our client.
+    pub courier: Option<Courier>,
+    /// What goes along with its requests.
+    pub along: Option<Along>,
 }
 
 /// Where a call's headers come from.
@@ -160,7 +166,7 @@ impl RemoteTokenIssuer {
         call: Call<F>,
         io: &Io,
     ) -> impl Future<Output = Result<String, IssueError>> + Send + use<F> {
-        let Call { body, auth, now } = call;
+        let Call { body, auth, now, courier, along } = call;
         let waits_for = match &auth {
             CallAuth::Strategy(auth) => auth.token_origin().map_or(Phase::Auth, Phase::Token),
             CallAuth::Given(_) => Phase::Auth,
@@ -173,7 +179,15 @@ impl RemoteTokenIssuer {
             }
             CallAuth::Given(given) => (CallAuth::Given(given), None),
         };
-        let (settings, http) = (self.0.clone(), io.http.clone());
+        let settings = self.0.clone();
+        let http = match &courier {
+            Some(courier) => io.http.through(courier.clone()),
+            None => io.http.clone(),
+        };
+        let http = match along {
+            Some(along) => http.with(along),
+            None => http,
+        };
         async move {
             let (limit, deadline) = (settings.timeout, deadline(now, settings.timeout));
             let sent = Sent::default();
@@ -194,7 +208,11 @@ impl RemoteTokenIssuer {
             let lines = lines.unwrap_or(Err(Failure::TimedOut { phase: waits_for, limit }));
             let body = body.map(Bytes::from);
             let issued = async {
-                let mut issue = Issue::new(&settings, body.clone(), lines?)?;
+                let lines = lines?;
+                if let Some(courier) = courier {
+                    courier.spell(lines.iter().map(|line| line.name.clone()));
+                }
+                let mut issue = Issue::new(&settings, body.clone(), lines)?;
                 let issued = issue.drive(&http, deadline, &sent).await;
                 let Some(renewal) = renewal.filter(|_| issue.is_unauthorized(&issued)) else {
                     return issued;
@@ -476,6 +494,7 @@ impl Failure {
             Self::Auth(error) => return IssueError::Key0(error.clone()),
             Self::CallersOwn => return IssueError::CallersOwn,
             Self::TimedOut { .. } | Self::Aborted => (Code::TokenIssueTimeout, 504),
+            Self::Fault(fault) if fault.says_time_is_over() => (Code::TokenIssueTimeout, 504),
             _ => (Code::TokenIssueFailed, 502),
         };
         let cause = Some(self.cause(sent));
@@ -490,9 +509,10 @@ impl Failure {
                 Message::new("Backend failed to issue token: ").with(answer.status)
             }
             Self::NoToken { .. } => "Backend response missing 'token' field".into(),
-            Self::TimedOut { .. } | Self::Aborted => "Remote token issuance timed out".into(),
+            Self::TimedOut { .. } | Self::Aborted => TIMED_OUT,
+            Self::Fault(fault) if fault.says_time_is_over() => TIMED_OUT,
             Self::NotJson { .. } => NETWORK.with("the answer is not JSON"),
-            Self::Fault(fault) => NETWORK.with(fault.reason),
+            Self::Fault(fault) => NETWORK.with(fault.message()),
             Self::Misdirected { misdirected, .. } => NETWORK.with(misdirected.message()),
             Self::Rejected(message) if message.trim().is_empty() => {
                 NETWORK.with("auth failed and did not say why")
@@ -553,6 +573,7 @@ pub fn internal_error() -> Key0Error {
     }
 }
 
+const TIMED_OUT: Message = Message::new("Remote token issuance timed out");
 /// Draft of the HTTP API working group, as payment gateways have it.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The SDK's, well within the 15 s that its engine waits.
@@ -760,7 +781,12 @@ mod tests {
         auth: CallAuth<F>,
     ) -> Key0Error {
         let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
-        key0(issuer.issue(Call { body: None, auth, now }, &io()).await.unwrap_err())
+        key0(
+            issuer
+                .issue(Call { body: None, auth, now, courier: None, along: None }, &io())
+                .await
+                .unwrap_err(),
+        )
     }
 
     async fn with_auth(given: impl Future<Output = Given> + Send) -> Key0Error {
@@ -775,7 +801,7 @@ mod tests {
     async fn a_call_under_way_is_small() {
         let (now, io) = (Now { wall_ms: 0.0, mono: Instant::now().into_std() }, io());
         let auth: CallAuth<Pending<Given>> = CallAuth::Strategy(Auth::None);
-        let call = Call { body: None, auth, now };
+        let call = Call { body: None, auth, now, courier: None, along: None };
         let call = issuer(Timeout::Default).unwrap().issue(call, &io);
         let size = size_of_val(&call);
         assert!(size <= 4096, "{size} bytes");
@@ -796,7 +822,9 @@ mod tests {
     async fn a_call_is_small() {
         let auth = CallAuth::<Pending<Given>>::Strategy(Auth::None);
         let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
-        let call = issuer(Timeout::Default).unwrap().issue(Call { body: None, auth, now }, &io());
+        let call = issuer(Timeout::Default)
+            .unwrap()
+            .issue(Call { body: None, auth, now, courier: None, along: None }, &io());
         let size = size_of_val(&call);
         assert!(size < 3_500, "{size} bytes");
     }
@@ -879,7 +907,8 @@ mod tests {
                 sleep(Duration::from_millis(5)).await;
                 Given::Rejected { name: "Key0Error".to_owned(), message }
             };
-            let call = Call { body: None, auth: CallAuth::Given(given), now };
+            let call =
+                Call { body: None, auth: CallAuth::Given(given), now, courier: None, along: None };
             let issued = issuer_for(&origin, Timeout::Default).issue(call, &io()).await;
             assert_eq!(issued, Err(IssueError::CallersOwn));
         }
@@ -910,7 +939,7 @@ mod tests {
         assert_eq!(error.cause, Some(Cause::of_the_caller()));
         let own = async { rejected("Key0Error", "") };
         let now = Now { wall_ms: 0.0, mono: Instant::now().into_std() };
-        let call = Call { body: None, auth: CallAuth::Given(own), now };
+        let call = Call { body: None, auth: CallAuth::Given(own), now, courier: None, along: None };
         let own = issuer(Timeout::Default).unwrap().issue(call, &io()).await;
         assert_eq!(own, Err(IssueError::CallersOwn));
         let error = with_given(rejected("Error", "no vault")).await;

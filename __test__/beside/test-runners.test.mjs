@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
-import { installed } from "../../scripts/tools.mjs";
+import { installed, runtime } from "../../scripts/tools.mjs";
 import { packedPackage, project } from "../support/apps.mjs";
 import { run } from "../support/process.mjs";
 import { closedPort, httpServer, reply } from "../support/server.mjs";
@@ -62,7 +62,7 @@ describe("Vitest", () => {
       });
       const said = `${ended.stdout}\n${ended.stderr}`;
       const report = JSON.parse(ended.stdout.slice(ended.stdout.indexOf("{")));
-      assert.deepEqual([report.numPassedTests, report.numFailedTests], [7, 0], said);
+      assert.deepEqual([report.numPassedTests, report.numFailedTests], [8, 0], said);
       assert.equal(ended.code, 0, said);
       assert.doesNotMatch(said, /close timed out|hanging/i);
     });
@@ -89,8 +89,26 @@ describe("Jest", () => {
     });
     const said = `${ended.stdout}\n${ended.stderr}`;
     const report = JSON.parse(ended.stdout);
-    assert.deepEqual([report.numPassedTests, report.numFailedTests], [7, 0], said);
+    assert.deepEqual([report.numPassedTests, report.numFailedTests], [8, 0], said);
     assert.equal(ended.code, 0, said);
     assert.doesNotMatch(said, /did not exit|open handle/i);
+  });
+});
+
+describe("Bun", () => {
+  it("passes what the others pass of mocks of fetch and of servers", async (t) => {
+    const head = `
+      import { afterEach, describe, expect, it, mock, spyOn } from "bun:test";
+      const runner = { fn: mock, restoreAllMocks: () => mock.restore(), spyOn, useRealTimers() {} };
+      const load = () => import("@key0ai/native");`;
+    const app = projectOf(t, head);
+    // The others forget modules, fake timers or mock a package, which Bun does otherwise.
+    const names = "the addon (works$|is answered by|calls a spy|refuses)";
+    const args = ["test", "addon.test.js", "--test-name-pattern", names];
+    const env = await environment(t);
+    const ended = await run(runtime("bun"), args, { cwd: app, env, limitMs: 60_000 });
+    const said = `${ended.stdout}\n${ended.stderr}`;
+    assert.match(said, /\b4 pass\n(.*\n)? *0 fail/, said);
+    assert.equal(ended.code, 0, said);
   });
 });

@@ -21,6 +21,7 @@ import { files, kinds } from "./support/tls-servers.mjs";
  * @property {string} title Of the server.
  * @property {string} fetch `ok`, or the code of what it rejects with.
  * @property {string} addon
+ * @property {string} [driven] The addon, where `fetch` sends its requests.
  */
 
 /** Prints what becomes of a call to each URL by `fetch` and by the addon. */
@@ -32,6 +33,7 @@ const CALLS = `
   const calls = JSON.parse(readFileSync(process.argv[1], "utf8")).map(async (url) => ({
     fetch: await fetch(url, { method: "POST" }).then(() => "ok", code),
     addon: await createRemoteTokenIssuer({ url })({}).then(() => "ok", code),
+    driven: await createRemoteTokenIssuer({ url, fetch })({}).then(() => "ok", code),
   }));
   console.log(JSON.stringify(await Promise.all(calls)));
 `;
@@ -68,7 +70,14 @@ describe("the same servers, called by fetch and by the addon", { skip }, () => {
       seen.push(...(await Promise.all(pair.map((kind) => outcomes([kind], kind.file)))).flat());
     }
 
-    const differences = seen.filter(({ fetch, addon }) => fetch !== addon);
+    assert.deepEqual(
+      seen.filter(({ fetch, driven }) => driven !== fetch),
+      [],
+      "with fetch as its driver the addon is told what fetch is",
+    );
+    const differences = seen
+      .filter(({ fetch, addon }) => fetch !== addon)
+      .map(({ driven, ...difference }) => difference);
     const taken = seen.filter(({ addon }) => addon === "ok").length;
     t.diagnostic(`${seen.length} servers, of which the addon takes ${taken}`);
     for (const { title, fetch, addon } of differences) t.diagnostic(`${title}: ${fetch}, ${addon}`);

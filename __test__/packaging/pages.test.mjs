@@ -85,6 +85,9 @@ async function compiled(
   return { code, said: stdout + stderr };
 }
 
+/** Packages of programs that `__test__/beside/pages.test.mjs` runs. */
+const MOCKS = /from "(msw|nock|undici)"/;
+
 for (const page of PACKED_PAGES) {
   describe(page, () => {
     const blocks = blocksOf(page);
@@ -104,7 +107,8 @@ for (const page of PACKED_PAGES) {
       });
     }
 
-    for (const { source, line } of programs.filter(({ source }) => said(source) !== "")) {
+    const alone = programs.filter(({ source }) => !MOCKS.test(source));
+    for (const { source, line } of alone.filter(({ source }) => said(source) !== "")) {
       it(`has a program, line ${line}, that prints what it says`, async (t) => {
         const stdout = said(source);
         assert.deepEqual(await ended(t, source), { code: 0, stdout, stderr: "" });

@@ -116,3 +116,8 @@ class Refused extends Key0Error {
 }
 const status: number = new Refused().httpStatus;
 if (status && new Refused().cause?.sent === false) throw new Refused();
+
+// the runtime's fetch, a mock of it, and none
+createRemoteTokenIssuer({ url: "https://b", fetch });
+createRemoteTokenIssuer({ url: "https://b", fetch: false });
+createRemoteTokenIssuer({ url: "https://b", fetch: async (url) => new Response(url) });

@@ -5,6 +5,7 @@ import {
   type AccessTokenPayload,
   type AuthHeaderProvider,
   createRemoteTokenIssuer,
+  type FetchFunction,
   type IssueTokenParams,
   type Key0Error,
   type Key0ErrorCode,
@@ -68,6 +69,7 @@ holds<
       timeoutMs?: number;
       auth?: AuthHeaderProvider;
       idempotencyKey?: boolean;
+      fetch?: FetchFunction | false;
       tls?: Tls | (() => Tls);
       secret?: string;
       headerName?: string;
@@ -125,6 +127,7 @@ holds<
       clientId: string;
       scopes?: string[];
       audience?: string;
+      fetch?: FetchFunction | false;
       resource?: string | string[];
       extraParams?: Record<string, string> | URLSearchParams;
       headers?: Record<string, string> | Headers;
@@ -246,7 +249,12 @@ holds<
 holds<
   Equal<
     typeof createRemoteTokenIssuer,
-    (config: RemoteTokenIssuerConfig) => (params: IssueTokenParams) => Promise<TokenIssuanceResult>
+    (
+      config: RemoteTokenIssuerConfig,
+    ) => (
+      params: IssueTokenParams,
+      options?: { signal?: AbortSignal },
+    ) => Promise<TokenIssuanceResult>
   >
 >();
 holds<

@@ -31,7 +31,7 @@ describe("index.d.ts", () => {
     const examples = [...declarations.matchAll(/ \* ```ts\n(.*?) \* ```\n/gs)].map(([, lines]) =>
       lines.replaceAll(/^ \* ?/gm, ""),
     );
-    assert.equal(examples.length, 11);
+    assert.equal(examples.length, 12);
     const folder = mkdtempSync(join(here, "examples-"));
     t.after(() => rmSync(folder, { recursive: true }));
     examples.forEach((text, i) => {

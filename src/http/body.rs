@@ -35,7 +35,12 @@ impl Sent {
         self.0.fetch_and(!Self::NOW, Ordering::AcqRel);
     }
 
-    fn set(&self) {
+    /// The last request has not left, whatever was thought of it.
+    pub(super) fn take_back(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+
+    pub(super) fn set(&self) {
         self.0.store(Self::EVER | Self::NOW, Ordering::Release);
     }
 

@@ -7,9 +7,11 @@ use tokio::{select, time::timeout, try_join};
 
 use super::{
     Exchange, Fault, Reply, Request, Sent, Step, Target,
+    along::{Along, What},
     body::OneFrame,
     connect::connect,
     connection::{Connection, OpenFailed},
+    courier::Courier,
     keep_alive,
     pool::{Pool, Turn, Waiting},
     reply,
@@ -21,7 +23,12 @@ use crate::fault_injection;
 /// Connections to all origins, made for one TLS environment, so that none that was made without
 /// verification serves a call that asks for it. Clones share them.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client {
+    shared: Arc<Shared>,
+    /// Who sends its requests, where this client does not.
+    courier: Option<Courier>,
+    along: Option<Along>,
+}
 
 struct Shared {
     environment: TlsEnvironment,
@@ -35,24 +42,43 @@ impl Client {
     #[must_use]
     pub fn new(environment: TlsEnvironment, resolver: Resolver) -> Self {
         let (tls, pool) = (SharedConfig::default(), Pool::default());
-        Self(Arc::new(Shared { environment, tls, resolver, pool }))
+        let shared = Arc::new(Shared { environment, tls, resolver, pool });
+        Self { shared, courier: None, along: None }
     }
 
     /// The environment that its connections are made for.
     #[must_use]
     pub fn environment(&self) -> &TlsEnvironment {
-        &self.0.environment
+        &self.shared.environment
+    }
+
+    /// The same, but that `courier` has its requests sent.
+    #[must_use]
+    pub fn through(&self, courier: Courier) -> Self {
+        Self { courier: Some(courier), ..self.clone() }
+    }
+
+    /// The same, but that `along` goes with its requests.
+    #[must_use]
+    pub fn with(&self, along: Along) -> Self {
+        Self { along: Some(along), ..self.clone() }
+    }
+
+    fn note(&self, origin: &Arc<str>, what: What) {
+        if let Some(along) = &self.along {
+            along.note(origin, what);
+        }
     }
 
     /// Begins to read the certificates that TLS trusts, which takes milliseconds.
     pub fn prepare_tls(&self) {
-        self.0.tls.begin(&self.0.environment);
+        self.shared.tls.begin(&self.shared.environment);
     }
 
     /// What there is to warn of, each once.
     #[must_use]
     pub fn take_warnings(&self) -> Vec<String> {
-        self.0.tls.take_warnings()
+        self.shared.tls.take_warnings()
     }
 
     /// Drives `exchange` to its end.
@@ -60,15 +86,29 @@ impl Client {
         let mut request = exchange.begin();
         loop {
             sent.begin();
-            match exchange.answered(self.send(request, sent).await) {
+            if let Some(along) = &self.along {
+                along.add_to(&mut request);
+            }
+            let origin = request.target.origin().clone();
+            let answer = self.send(request, sent).await;
+            let status = answer.as_ref().ok().map(|reply| reply.status);
+            if let Some(status) = status {
+                self.note(&origin, What::Answered(status));
+            }
+            match exchange.answered(answer) {
                 Step::Send(next) => request = *next,
                 Step::Done(output) => return output,
             }
+            self.note(&origin, if status.is_some() { What::Redirected } else { What::Retried });
         }
     }
 
     /// Writes `request` once and reads its answer, bounded.
     async fn send(&self, request: Request, sent: &Sent) -> Result<Reply, Fault> {
+        if let Some(courier) = &self.courier {
+            self.note(request.target.origin(), What::Sent);
+            return courier.send(request, sent).await;
+        }
         let target = request.target.clone();
         let origin = target.origin();
         let mut request = to_hyper(request, sent.clone());
@@ -78,13 +118,15 @@ impl Client {
                 .await
                 .map_err(|failed| failed.into_fault(origin, sent.get()))?;
             fault_injection::point("http");
+            self.note(origin, if is_new { What::Connected } else { What::Reused });
+            self.note(origin, What::Sent);
             let mut error = match connection.send(request).await {
                 Ok(response) => {
                     let limit = keep_alive::idle_limit(response.version(), response.headers());
                     let (reply, whole) = reply::read(response, &mut connection, origin).await;
                     if let Some(limit) = limit.filter(|_| whole) {
                         let made = connection.made();
-                        self.0.pool.put(&target.shared_by, connection, made, limit);
+                        self.shared.pool.put(&target.shared_by, connection, made, limit);
                     }
                     return Ok(reply);
                 }
@@ -92,7 +134,10 @@ impl Client {
             };
             match error.take_message() {
                 // Closed meanwhile: it was handed back, and not a byte of it has left.
-                Some(unsent) if !is_new => request = unsent,
+                Some(unsent) if !is_new => {
+                    self.note(origin, What::Retried);
+                    request = unsent;
+                }
                 _ if connection.is_answering() => {
                     return Err(Fault::inside_answer(error.error(), origin));
                 }
@@ -103,7 +148,7 @@ impl Client {
 
     /// A connection for one request, and whether it is a new one.
     async fn connection(&self, target: &Arc<Target>) -> Result<(Connection, bool), OpenFailed> {
-        let pool = &self.0.pool;
+        let pool = &self.shared.pool;
         if let Some(connection) = pool.take(&target.shared_by) {
             return Ok((connection, false));
         }
@@ -152,7 +197,7 @@ impl Client {
     }
 
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
-        let Shared { environment, tls, resolver, .. } = &*self.0;
+        let Shared { environment, tls, resolver, .. } = &*self.shared;
         let socket = async {
             let socket = connect(resolver, target.host(), target.port()).await;
             socket.map_err(OpenFailed::Connect)

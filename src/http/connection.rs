@@ -62,7 +62,11 @@ impl OpenFailed {
                 Fault::dialling(&error, address, origin, sent)
             }
             Self::Name => Fault::connecting(&NO_NAME, origin, sent),
-            Self::Tls(error) | Self::Roots(error) => Fault::connecting(&error, origin, sent),
+            Self::Tls(error) => {
+                let is_of_dialect = !sent && tls::is_of_dialect(&error);
+                Fault { is_of_dialect, ..Fault::connecting(&error, origin, sent) }
+            }
+            Self::Roots(error) => Fault::connecting(&error, origin, sent),
             Self::Http(error) => Fault::connecting(&error, origin, sent),
             Self::Lost => Fault::connecting(&LOST, origin, sent),
         }

@@ -1,6 +1,6 @@
 //! Why no answer came, or not the whole of it: in words of our own, with Node's name for it.
 
-use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
+use std::{error::Error, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::tls;
 use crate::{
@@ -20,9 +20,23 @@ pub struct Fault {
     /// What the seller wants to know besides, maybe in the peer's words: never for the buyer.
     pub detail: Option<Box<str>>,
     /// What the system was asked for in vain, where Node's errors tell.
-    pub syscall: Option<Syscall>,
+    pub syscall: Option<Box<Syscall>>,
     /// `false` only where it is certain that no byte of the exchange's requests left.
     pub sent: bool,
+    /// What the caller's own `fetch` threw.
+    pub thrown: Option<Box<Thrown>>,
+    /// Whether this client has no TLS version, suite, group or kind of key that the server has:
+    /// another one may have it.
+    pub is_of_dialect: bool,
+}
+
+/// What the caller's own `fetch` threw, which the shell has kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thrown {
+    /// Its words, the caller's own.
+    pub message: Arc<str>,
+    /// Whether it says that the time was over.
+    pub is_timeout: bool,
 }
 
 /// How far a request came before it failed.
@@ -39,8 +53,8 @@ pub enum Stage {
 impl Fault {
     /// The host's name could not be looked up.
     pub fn looking_up(reason: impl Into<Reason>, hostname: &str, origin: &str, sent: bool) -> Self {
-        let syscall = Some(Syscall::GetAddrInfo(hostname.to_owned()));
-        Self { syscall, ..Self::new(Stage::Connecting, origin, reason.into(), sent) }
+        let syscall = Some(Box::new(Syscall::GetAddrInfo(hostname.to_owned())));
+        Self { syscall, ..Self::of(Stage::Connecting, origin, reason.into(), sent) }
     }
 
     /// No connection to that address.
@@ -50,47 +64,63 @@ impl Fault {
         origin: &str,
         sent: bool,
     ) -> Self {
-        let syscall = Some(Syscall::Connect(address));
-        Self { syscall, ..Self::new(Stage::Connecting, origin, reason.into(), sent) }
+        let syscall = Some(Box::new(Syscall::Connect(address)));
+        Self { syscall, ..Self::of(Stage::Connecting, origin, reason.into(), sent) }
     }
 
     /// There is no connection for another reason, or for one that `error` holds: TLS.
     pub fn connecting(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
         let detail = tls_error(error).and_then(tls::detail).map(Box::from);
-        Self { detail, ..Self::new(Stage::Connecting, origin, error.into(), sent) }
+        Self { detail, ..Self::of(Stage::Connecting, origin, error.into(), sent) }
     }
 
     /// A connection, and not one byte of an answer.
     pub fn before_answer(error: &(dyn Error + 'static), origin: &str, sent: bool) -> Self {
-        Self::new(Stage::Awaiting, origin, error.into(), sent).on_a_connection()
+        Self::of(Stage::Awaiting, origin, error.into(), sent).on_a_connection()
     }
 
     /// An answer that stopped, or is none of HTTP.
     pub fn inside_answer(error: &(dyn Error + 'static), origin: &str) -> Self {
-        Self::new(Stage::Reading, origin, error.into(), true).on_a_connection()
+        Self::of(Stage::Reading, origin, error.into(), true).on_a_connection()
     }
 
     /// A body that is whole and cannot be used.
     pub fn unreadable(why: impl Into<Reason>, origin: &str) -> Self {
-        Self::new(Stage::Reading, origin, why.into(), true)
+        Self::of(Stage::Reading, origin, why.into(), true)
     }
 
-    fn new(stage: Stage, origin: &str, reason: Reason, sent: bool) -> Self {
-        Self { stage, origin: origin.to_owned(), reason, detail: None, syscall: None, sent }
+    pub(super) fn of(stage: Stage, origin: &str, reason: Reason, sent: bool) -> Self {
+        let (origin, syscall, thrown) = (origin.to_owned(), None, None);
+        let (detail, is_of_dialect) = (None, false);
+        Self { stage, origin, reason, detail, syscall, sent, thrown, is_of_dialect }
     }
 
     /// The sentence for the buyer.
     #[must_use]
     pub fn message(&self) -> Message {
-        Message::new("").with(self.reason)
+        match &self.thrown {
+            Some(thrown) if thrown.message.trim().is_empty() => "fetch did not say why".into(),
+            Some(thrown) => Message::quoting_the_caller("", &thrown.message),
+            None => Message::new("").with(self.reason),
+        }
+    }
+
+    /// Whether the caller's own `fetch` has given up.
+    #[must_use]
+    pub fn says_time_is_over(&self) -> bool {
+        self.thrown.as_ref().is_some_and(|thrown| thrown.is_timeout)
     }
 
     /// The cause that goes with the error.
     #[must_use]
     pub fn cause(&self) -> Cause {
+        if self.thrown.is_some() {
+            return Cause { sent: Some(self.sent), ..Cause::of_the_caller() };
+        }
         Cause {
+            is_of_dialect: self.is_of_dialect,
             code: self.reason.code,
-            syscall: self.syscall.clone().map(Box::new),
+            syscall: self.syscall.clone(),
             sent: Some(self.sent),
             ..Cause::new(self)
         }
@@ -103,7 +133,7 @@ impl Fault {
             Some("ECONNRESET" | "ETIMEDOUT") if self.reason.number.is_some() => Some(Syscall::Read),
             _ => None,
         };
-        Self { syscall, ..self }
+        Self { syscall: syscall.map(Box::new), ..self }
     }
 }
 
@@ -187,6 +217,14 @@ impl Reason {
     pub fn named(code: &'static str) -> Self {
         let words = WORDS.iter().find(|(known, _)| *known == code);
         Self::coded(words.map_or("the system refused", |(_, words)| words), code)
+    }
+
+    /// The same, where Node has that name for an error of the system.
+    pub(super) fn known(code: &str) -> Option<Self> {
+        WORDS
+            .iter()
+            .find(|(known, _)| *known == code)
+            .map(|&(code, words)| Self::coded(words, code))
     }
 
     /// What `error` says, or the first error below it that says something known.
@@ -284,9 +322,9 @@ fn of_the_system(error: &io::Error) -> Option<Reason> {
     number.map(|_| Reason { number, ..Reason::new("the system refused") })
 }
 
-const NO_HTTP: Reason = Reason::new("the answer is not HTTP");
+pub(super) const NO_HTTP: Reason = Reason::new("the answer is not HTTP");
 /// In the middle of a handshake or an answer, without a word.
-const CLOSED: Reason = Reason::coded("connection closed too early", "ECONNRESET");
+pub(super) const CLOSED: Reason = Reason::coded("connection closed too early", "ECONNRESET");
 
 /// Node's name for an error of the system.
 fn node_code(error: &io::Error) -> Option<&'static str> {

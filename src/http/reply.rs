@@ -106,7 +106,7 @@ pub(super) async fn read(
             }
         }
         if body.len() > limit {
-            broken = Some(Fault::unreadable(&Unreadable::TooLong, origin));
+            broken = Some(too_long(origin));
             body.truncate(limit);
             break false;
         }
@@ -165,17 +165,22 @@ async fn drain(mut body: Incoming, connection: &mut Connection) -> bool {
 }
 
 /// The most that is read of an answer with this status, in bytes.
-fn limit(status: u16) -> usize {
+pub(super) fn limit(status: u16) -> usize {
     if (200..300).contains(&status) { 1024 * 1024 } else { 64 * 1024 }
 }
 
+/// That an answer is longer than its limit.
+pub(super) fn too_long(origin: &str) -> Fault {
+    Fault::unreadable(&Unreadable::TooLong, origin)
+}
+
 /// The redirects that are followed.
-fn redirects(status: u16) -> bool {
+pub(super) fn redirects(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// `body` as `Response.text()` gives it: Node's drops two byte order marks.
-fn text(mut body: Vec<u8>) -> String {
+pub(super) fn text(mut body: Vec<u8>) -> String {
     for _ in 0..2 {
         if body.starts_with(b"\xef\xbb\xbf") {
             body.drain(..3);

@@ -11,6 +11,7 @@ pub use own::{OwnTls, TlsOptions};
 pub(super) use shared_config::SharedConfig;
 use trust::Trust;
 pub use verdict::{detail, node_code, reason};
+pub(super) use verdict::{is_of_dialect, of_node};
 use verifier::Verifier;
 
 mod alerts;

@@ -14,6 +14,7 @@ use napi_derive::napi;
 
 use super::{
     access_token_issuer::AccessTokenIssuerHandle,
+    call::{self, CallHandle},
     config::{self, Fields},
     errands::{self, Settled},
     outcome::{Outcome, lost, outcome},
@@ -108,19 +109,29 @@ impl AuthHandle {
         env: &'env Env,
         now_ms: f64,
         environment: Option<Vec<Option<String>>>,
+        part: Option<&mut CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
+        let now = part.as_ref().map_or(now, |part| part.begun(now));
+        let mut part = part;
+        let courier = part.as_mut().and_then(|part| part.courier());
+        let along = part.and_then(|part| part.along(now));
         let start = |io: &Io| {
-            let headers = self.auth.headers(now, io);
-            Box::pin(async {
+            let io = Io { http: call::through(&io.http, courier, along), ..io.clone() };
+            let headers = self.auth.headers(now, &io);
+            Box::pin(async move {
                 let lines = headers.await;
                 let first =
                     |lines: Vec<HeaderLine>| lines.into_iter().next().map(|line| line.value);
-                outcome(|| {
+                let mut outcome = outcome(|| {
                     lines.map(|lines| {
                         first(lines).map_or_else(|| Text::from(String::new()), Text::from)
                     })
-                })
+                });
+                if let Either::B(record) = &mut outcome {
+                    record.elapsed_since(now);
+                }
+                outcome
             }) as Call<_>
         };
         let refused = |error: &io::Error| Settled::B(self.auth.refused(error).into());

@@ -8,6 +8,7 @@ use napi_derive::napi;
 use crate::{
     access_token_issuer::SignError,
     error::{ArgumentError, ArgumentErrorKind, Cause, Key0Error, PlainError, Syscall},
+    now::Now,
 };
 
 /// A value or a record.
@@ -56,6 +57,18 @@ pub struct CauseRecord {
     pub body: Option<String>,
     /// False only where it is certain that no byte of the request left.
     pub sent: Option<bool>,
+    /// Where another client may speak the server's TLS, and nothing was sent: how much of the
+    /// call's time is over, in milliseconds.
+    pub dialect: Option<f64>,
+}
+
+impl ErrorRecord {
+    /// Tells how long the call took, where it may be made again.
+    pub fn elapsed_since(&mut self, begun: Now) {
+        if let Some(dialect) = self.cause.as_mut().and_then(|cause| cause.dialect.as_mut()) {
+            *dialect = begun.mono.elapsed().as_secs_f64() * 1000.0;
+        }
+    }
 }
 
 /// What `call` gives, as JavaScript gets it; a panic is a record like any other.
@@ -137,6 +150,7 @@ impl From<Cause> for CauseRecord {
             status: cause.status.map(u32::from),
             body: cause.body.map(|body| body.to_string()),
             sent: cause.sent,
+            dialect: cause.is_of_dialect.then_some(0.0),
         }
     }
 }

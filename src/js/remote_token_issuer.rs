@@ -1,4 +1,5 @@
 //! The handle of a remote issuer.
+#![expect(clippy::too_many_arguments, reason = "an object of them costs more")]
 
 use std::io;
 
@@ -7,9 +8,11 @@ use napi::{
     bindgen_prelude::{Either, Object},
 };
 use napi_derive::napi;
+use tokio::select;
 
 use super::{
     auth::AuthHandle,
+    call::{self, CallHandle},
     config::{self, Fields},
     errands::{self, Settled},
     given::GivenHandle,
@@ -95,7 +98,14 @@ impl RemoteIssuerHandle {
         body: Option<String>,
         now_ms: f64,
         environment: Option<Vec<Option<String>>>,
+        part: Option<&mut CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
+        let mut part = part;
+        let courier = part.as_mut().and_then(|part| part.courier());
+        let now = config::now(now_ms);
+        let now = part.as_ref().map_or(now, |part| part.begun(now));
+        let token = part.as_ref().and_then(|part| part.along_with_token(now));
+        let along = part.as_mut().and_then(|part| part.along(now));
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
         let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
         let call = Call {
@@ -104,13 +114,28 @@ impl RemoteIssuerHandle {
                 (Some(given), _) => CallAuth::Given(given.wait()),
                 (None, auth) => CallAuth::Strategy(auth.cloned().unwrap_or(Auth::None)),
             },
-            now: config::now(now_ms),
+            now,
+            courier,
+            along,
         };
+        let stopped = part.map(CallHandle::stopped);
         let start = |io: &Io| {
-            let issued = self.issuer.issue(call, io);
-            Box::pin(async {
-                let result = issued.await;
-                outcome(|| result.map(Text::from))
+            let io = Io { http: call::through(&io.http, None, token), ..io.clone() };
+            let issued = self.issuer.issue(call, &io);
+            Box::pin(async move {
+                let result = match stopped {
+                    None => issued.await,
+                    Some(stopped) => select! {
+                        biased;
+                        result = issued => result,
+                        () = stopped => return Either::B(call::stopped()),
+                    },
+                };
+                let mut outcome = outcome(|| result.map(Text::from));
+                if let Either::B(record) = &mut outcome {
+                    record.elapsed_since(now);
+                }
+                outcome
             }) as runtime::Call<_>
         };
         let lost = || Settled::B(internal_error().into());

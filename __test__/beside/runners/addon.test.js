@@ -113,6 +113,41 @@ describe("the addon", () => {
     expect(await (await load()).noAuth()()).toEqual({});
   });
 
+  it("is answered by a mock of fetch, and by servers once that is put back", async () => {
+    const { createRemoteTokenIssuer, oauthClientCredentialsAuth } = await load();
+    const auth = oauthClientCredentialsAuth({ ...client, tokenUrl: "https://idp.test/token" });
+    const issue = createRemoteTokenIssuer({ url: "https://backend.test/issue", auth });
+    const real = createRemoteTokenIssuer({ url: BACKEND });
+    const own = globalThis.fetch;
+    const answers = { access_token: "a", expires_in: 3600, token: "mocked" };
+    globalThis.fetch = runner.fn(async () => ({
+      ok: true,
+      status: 200,
+      json: async () => answers,
+    }));
+    expect(await issue(params)).toEqual({ token: "mocked", tokenType: "Bearer" });
+    expect(globalThis.fetch.mock.calls.map(([url]) => url)).toEqual([
+      "https://idp.test/token",
+      "https://backend.test/issue",
+    ]);
+    const [, { method, headers, body }] = globalThis.fetch.mock.calls[1];
+    expect(method).toBe("POST");
+    expect(headers).toMatchObject({
+      "Content-Type": "application/json",
+      Authorization: "Bearer a",
+    });
+    expect(JSON.parse(body)).toEqual(params);
+    globalThis.fetch = own;
+    const spy = runner.spyOn(globalThis, "fetch");
+    spy.mockRejectedValueOnce(new Error("ECONNREFUSED of the mock"));
+    const error = await real(params).catch((reason) => reason);
+    expect(error.message).toBe("Network error: ECONNREFUSED of the mock");
+    spy.mockImplementation(async () => new Response("busy", { status: 503 }));
+    expect((await real(params).catch((reason) => reason)).cause.body).toBe("busy");
+    spy.mockRestore();
+    expect((await real(params)).token).toBe("t");
+  });
+
   it("refuses a wrong argument with this realm's TypeError", async () => {
     const { createRemoteTokenIssuer, sharedSecretAuth } = await load();
     expect(() => sharedSecretAuth("X-A", undefined)).toThrow(TypeError);

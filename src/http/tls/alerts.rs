@@ -9,6 +9,12 @@ pub(super) fn node(alert: AlertDescription) -> Option<(&'static str, &'static st
     ALERTS.iter().find(|(known, ..)| *known == number).map(|&(_, code, words)| (code, words))
 }
 
+/// OpenSSL's words for Node's `code`, and the code; OpenSSL 3.2 has another name for some.
+pub(super) fn words(code: &str) -> Option<(&'static str, &'static str)> {
+    let code = code.replace("_SSL/TLS_ALERT", "_SSLV3_ALERT");
+    ALERTS.iter().find(|(_, known, _)| *known == code).map(|&(_, code, words)| (words, code))
+}
+
 /// By number (RFC 8446 §6). All were sent to Node 20.
 const ALERTS: [(u8, &str, &str); 32] = [
     (10, "ERR_SSL_SSLV3_ALERT_UNEXPECTED_MESSAGE", "sslv3 alert unexpected message"),

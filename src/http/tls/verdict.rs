@@ -1,9 +1,10 @@
 //! What is said against a peer: Node's name for it, and the reason in words.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use rustls::{
-    CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible, PeerMisbehaved,
+    AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible,
+    PeerMisbehaved,
 };
 
 use super::alerts;
@@ -37,6 +38,29 @@ pub fn node_code(error: &Error) -> &'static str {
 #[must_use]
 pub fn reason(error: &Error) -> &'static str {
     verdict(error).words
+}
+
+/// Whether `error`, of a handshake, is the want of a version, suite, group or kind of key that both
+/// have, so that another client may have one. That a server is not trusted never is.
+pub(in crate::http) fn is_of_dialect(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
+    match error {
+        Some(Error::PeerIncompatible(_)) => true,
+        Some(Error::AlertReceived(alert)) => matches!(
+            alert,
+            AlertDescription::HandshakeFailure
+                | AlertDescription::ProtocolVersion
+                | AlertDescription::InsufficientSecurity
+        ),
+        Some(error) => refusal(error).is_some_and(|it| it.verdict == UNSUPPORTED_SIGNATURE),
+        None => false,
+    }
+}
+
+/// OpenSSL's words for Node's `code`, where this package has them.
+pub(in crate::http) fn of_node(code: &str) -> Option<(&'static str, &'static str)> {
+    let found = OF_CERTIFICATES.iter().find(|verdict| verdict.code == code);
+    found.map(|verdict| (verdict.words, verdict.code)).or_else(|| alerts::words(code))
 }
 
 /// What whoever runs the service wants to know besides: a fact of the certificate, or what to do.
@@ -214,6 +238,33 @@ pub(super) const PATH_TOO_LONG: Verdict =
     Verdict::new("PATH_LENGTH_EXCEEDED", "path length constraint exceeded");
 pub(super) const CHAIN_TOO_LONG: Verdict =
     Verdict::new("CERT_CHAIN_TOO_LONG", "certificate chain too long");
+
+/// Those whose codes are Node's.
+const OF_CERTIFICATES: [Verdict; 23] = [
+    EXPIRED,
+    NOT_YET_VALID,
+    OTHER_NAME,
+    SELF_SIGNED,
+    SELF_SIGNED_IN_CHAIN,
+    NO_ISSUER,
+    UNVERIFIED_LEAF,
+    BAD_SIGNATURE,
+    NOT_ITS_KEY,
+    INVALID_CA,
+    INVALID_PURPOSE,
+    PATH_TOO_LONG,
+    CHAIN_TOO_LONG,
+    Verdict::new("ERR_SSL_WRONG_VERSION_NUMBER", "wrong version number"),
+    Verdict::new("ERR_SSL_UNEXPECTED_MESSAGE", "unexpected message"),
+    Verdict::new("ERR_SSL_UNSUPPORTED_PROTOCOL", "unsupported protocol"),
+    Verdict::new("ERR_SSL_WRONG_CIPHER_RETURNED", "wrong cipher returned"),
+    Verdict::new("UNABLE_TO_GET_ISSUER_CERT", "unable to get issuer certificate"),
+    Verdict::new("CERT_REVOKED", "certificate revoked"),
+    Verdict::new("CERT_UNTRUSTED", "certificate not trusted"),
+    Verdict::new("ERROR_IN_CERT_NOT_BEFORE_FIELD", "format error in certificate's notBefore field"),
+    Verdict::new("ERROR_IN_CERT_NOT_AFTER_FIELD", "format error in certificate's notAfter field"),
+    Verdict::new("UNSPECIFIED", "the certificate is not accepted"),
+];
 
 /// Node's code for it says no more, either.
 pub(super) const MALFORMED: Verdict =

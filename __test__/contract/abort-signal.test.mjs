@@ -1,0 +1,116 @@
+// @ts-check
+/** `{ signal }`, the second argument of an issuer's callback. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createRemoteTokenIssuer } from "../../index.mjs";
+import { issueFailed, rejection, rejectsWith } from "../support/errors.mjs";
+import { GRANT, oauthOf } from "../support/oauth-server.mjs";
+import { PAYMENT } from "../support/payment.mjs";
+import { closedPort, httpServer, rawServer, reply } from "../support/server.mjs";
+
+describe("an aborted call", () => {
+  it("rejects with the signal's reason, and gives its socket back", async (t) => {
+    const aborting = new AbortController();
+    const server = await rawServer(t, async (connection) => {
+      await connection.request();
+      aborting.abort("no longer wanted");
+      await connection.closed;
+    });
+    const issue = createRemoteTokenIssuer({ url: server.url });
+    assert.equal(await rejection(issue(PAYMENT, aborting)), "no longer wanted");
+    await server.connections[0].closed;
+  });
+
+  it("asks nobody for anything, where it was aborted before", async (t) => {
+    const { url, requests } = await httpServer(t);
+    let asked = 0;
+    const auth = async () => {
+      asked += 1;
+      return {};
+    };
+    const issue = createRemoteTokenIssuer({ url, auth });
+    const reason = await rejection(issue(PAYMENT, { signal: AbortSignal.abort() }));
+    assert.equal(reason.name, "AbortError");
+    assert.deepEqual([asked, requests.length], [0, 0]);
+  });
+
+  it("does not wait for auth", async () => {
+    const aborting = new AbortController();
+    const auth = () => {
+      queueMicrotask(() => aborting.abort("enough"));
+      return new Promise(() => {});
+    };
+    const issue = createRemoteTokenIssuer({
+      url: "http://127.0.0.1:9",
+      auth: /** @type {any} */ (auth),
+    });
+    assert.equal(await rejection(issue(PAYMENT, aborting)), "enough");
+  });
+
+  it("leaves the token that others wait for", async (t) => {
+    const aborting = new AbortController();
+    const backend = await httpServer(t);
+    /** @type {() => void} */
+    let answer = () => {};
+    const idp = await httpServer(t, (_, response) => {
+      answer = () => reply(response, GRANT);
+      aborting.abort("the first leaves");
+    });
+    const issue = createRemoteTokenIssuer({ url: backend.url, auth: oauthOf(idp.url) });
+    const [first, second] = [issue(PAYMENT, aborting), issue(PAYMENT)];
+    assert.equal(await rejection(first), "the first leaves");
+    answer();
+    assert.equal((await second).token, "t");
+    assert.equal(idp.requests.length, 1);
+  });
+
+  it("aborts a fetch of the caller's", async () => {
+    const aborting = new AbortController();
+    /** @type {() => void} */
+    let told = () => {};
+    const isAborted = new Promise((resolve) => {
+      told = () => resolve(undefined);
+    });
+    const fetch = (/** @type {string} */ _, /** @type {{ signal: AbortSignal }} */ { signal }) => {
+      signal.addEventListener("abort", told);
+      aborting.abort("enough");
+      return new Promise(() => {});
+    };
+    const issue = createRemoteTokenIssuer({ url: "http://h.test/", fetch });
+    assert.equal(await rejection(issue(PAYMENT, aborting)), "enough");
+    await isAborted;
+  });
+});
+
+describe("a signal that never aborts", () => {
+  it("changes nothing, and keeps no listener", async (t) => {
+    const { url } = await httpServer(t);
+    const { signal } = new AbortController();
+    const added = t.mock.method(signal, "addEventListener");
+    const removed = t.mock.method(signal, "removeEventListener");
+    assert.equal((await createRemoteTokenIssuer({ url })(PAYMENT, { signal })).token, "t");
+    const refused = createRemoteTokenIssuer({ url: `http://127.0.0.1:${await closedPort()}/` });
+    const failed = issueFailed("Network error: connection refused (ECONNREFUSED)");
+    await rejectsWith(refused(PAYMENT, { signal }), failed);
+    assert.deepEqual([added.mock.callCount(), removed.mock.callCount()], [2, 2]);
+  });
+});
+
+describe("a second argument", () => {
+  it("without a signal is not looked at", async (t) => {
+    const { url } = await httpServer(t);
+    const issue = createRemoteTokenIssuer({ url });
+    const issued = await Promise.all([PAYMENT, PAYMENT].map(/** @type {any} */ (issue)));
+    assert.equal(issued.length, 2);
+    for (const other of [null, {}, { signal: null }, "options"]) {
+      await issue(PAYMENT, /** @type {any} */ (other));
+    }
+  });
+
+  it("whose signal is none rejects with a TypeError", async () => {
+    const issue = createRemoteTokenIssuer({ url: "http://127.0.0.1:9" });
+    const reason = await rejection(issue(PAYMENT, { signal: /** @type {any} */ ("now") }));
+    assert.ok(reason instanceof TypeError);
+    assert.equal(reason.message, "signal must be an AbortSignal");
+  });
+});

@@ -1,0 +1,175 @@
+// @ts-check
+/** What those who watch are told: events of `node:diagnostics_channel`, and `NODE_DEBUG=key0`. */
+import assert from "node:assert/strict";
+import diagnostics from "node:diagnostics_channel";
+import { afterEach, describe, it } from "node:test";
+import { createRemoteTokenIssuer } from "../../index.mjs";
+import { CANARY, rejection, showsNoCanary } from "../support/errors.mjs";
+import { oauth, oauthOf } from "../support/oauth-server.mjs";
+import { PAYMENT } from "../support/payment.mjs";
+import { runScript } from "../support/process.mjs";
+import { closedPort, httpServer, reply } from "../support/server.mjs";
+
+/** @type {(() => void)[]} */
+const ends = [];
+
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+/**
+ * The events of a channel from now on, as they were when they came.
+ *
+ * @param {"issue" | "token"} kind
+ * @param {(event: any) => void} [onStart]
+ */
+function watch(kind, onStart) {
+  /** @type {[name: string, event: any][]} */
+  const events = [];
+  for (const name of ["start", "end", "error", "asyncEnd"]) {
+    const channel = diagnostics.channel(`tracing:key0:${kind}:${name}`);
+    const told = (/** @type {any} */ event) => {
+      showsNoCanary(event);
+      if (name === "start") onStart?.(event);
+      events.push([name, { ...event }]);
+    };
+    channel.subscribe(told);
+    ends.push(() => channel.unsubscribe(told));
+  }
+  return events;
+}
+
+describe("the events of an issue", () => {
+  it("tell its target, status, duration and transport, and no secret", async (t) => {
+    const { origin, requests } = await httpServer(t);
+    const events = watch("issue");
+    const secret = encodeURIComponent(CANARY);
+    const url = `${origin.replace("//", `//user:${secret}@`)}/issue?key=${secret}`;
+    assert.equal((await createRemoteTokenIssuer({ url, secret: CANARY })(PAYMENT)).token, "t");
+    assert.deepEqual(
+      events.map(([name]) => name),
+      ["start", "end", "asyncEnd"],
+    );
+    const { durationMs, ...last } = events[2][1];
+    assert.deepEqual(last, {
+      target: `${origin}/issue`,
+      transport: "native",
+      headers: {},
+      status: 200,
+    });
+    assert.ok(durationMs > 0);
+    assert.equal(requests.length, 1);
+  });
+
+  it("tell its failure, whose error has no secret", async (t) => {
+    const { url } = await httpServer(t, (request, response) =>
+      reply(response, `you sent ${request.headers["x-internal-auth"]}`, 503),
+    );
+    const events = watch("issue");
+    const reason = await rejection(
+      createRemoteTokenIssuer({ url, secret: "canary-1234" })(PAYMENT),
+    );
+    const [, error, last] = events.slice(1).map(([, event]) => event);
+    assert.equal(error.error, reason);
+    assert.equal(error.status, 503);
+    assert.equal(last.error, reason);
+    assert.equal(reason.cause.body, "you sent [redacted]");
+  });
+
+  it("tell that a fetch sends", async () => {
+    const events = watch("issue");
+    const fetch = async () => Response.json({ token: "t" });
+    await createRemoteTokenIssuer({ url: "http://h.test/", fetch })(PAYMENT);
+    const [, { transport, status }] = events[2];
+    assert.deepEqual([transport, status], ["fetch", 200]);
+  });
+
+  it("let a subscriber of start add headers, but not in place of the call's", async (t) => {
+    const { url, requests } = await httpServer(t);
+    watch("issue", ({ headers }) => {
+      Object.assign(headers, {
+        "X-Trace": "1",
+        "X-Given": "of the subscriber",
+        Host: "x",
+        "": "y",
+      });
+    });
+    const auth = async () => ({ "X-Given": "of auth" });
+    await createRemoteTokenIssuer({ url, auth })(PAYMENT);
+    const [{ headers }] = requests;
+    assert.deepEqual([headers["x-trace"], headers["x-given"]], ["1", "of auth"]);
+  });
+});
+
+describe("the events of a token request", () => {
+  it("tell a hit from a miss", async (t) => {
+    const { server, auth } = await oauth(t);
+    const events = watch("token");
+    await auth();
+    await auth();
+    const ended = events.filter(([name]) => name === "asyncEnd");
+    assert.deepEqual(
+      ended.map(([, { target, cache, status }]) => [target, cache, status]),
+      [
+        [server.url, "miss", 200],
+        [server.url, "hit", undefined],
+      ],
+    );
+  });
+
+  it("come inside an issue, too", async (t) => {
+    const { url } = await httpServer(t);
+    const { auth } = await oauth(t);
+    const [issues, tokens] = [watch("issue"), watch("token")];
+    await createRemoteTokenIssuer({ url, auth })(PAYMENT);
+    assert.deepEqual([issues.length, tokens.length], [3, 3]);
+  });
+
+  it("tell its failure", async () => {
+    const events = watch("token");
+    const url = `http://127.0.0.1:${await closedPort()}/`;
+    const reason = await rejection(oauthOf(url, { clientSecret: CANARY })());
+    assert.deepEqual(
+      events.map(([name]) => name),
+      ["start", "end", "error", "asyncEnd"],
+    );
+    assert.equal(events[2][1].error, reason);
+  });
+});
+
+describe("without subscribers", () => {
+  it("a call is the native one: nothing is built for anybody", async (t) => {
+    const { url } = await httpServer(t);
+    const call = createRemoteTokenIssuer({ url })(PAYMENT);
+    assert.equal((await call).token, "t");
+  });
+});
+
+const debugs = process.versions.deno || process.versions.bun ? "not read here" : false;
+
+describe("NODE_DEBUG=key0", { skip: debugs }, () => {
+  it("prints a line a step, with the origin and milliseconds, and no secret", async (t) => {
+    const { url, origin } = await httpServer(t);
+    const source = `
+      import { createRemoteTokenIssuer } from "./index.mjs";
+      const issue = createRemoteTokenIssuer({ url: process.argv[1], secret: "s3cr3t-value" });
+      await issue({});
+      await issue({});
+    `;
+    const env = { NODE_DEBUG: "key0" };
+    const { stderr } = await runScript(source, { args: [`${url}?key=s3cr3t-value`], env });
+    const lines = stderr.trim().split("\n");
+    const said = lines.map((line) => line.replace(/^KEY0 \d+: /, "").replace(/[\d.]+ ms/, "# ms"));
+    assert.deepEqual(said, [
+      `issue ${origin} +# ms connected`,
+      `issue ${origin} +# ms sent`,
+      `issue ${origin} +# ms answered 200`,
+      `issue ${origin} # ms done`,
+      `issue ${origin} +# ms reused a connection`,
+      `issue ${origin} +# ms sent`,
+      `issue ${origin} +# ms answered 200`,
+      `issue ${origin} # ms done`,
+    ]);
+    assert.ok(!stderr.includes("s3cr3t"));
+  });
+});

@@ -1,0 +1,182 @@
+// @ts-check
+"use strict";
+
+/**
+ * What a call tells those who watch: events of `node:diagnostics_channel`, the lines that
+ * `NODE_DEBUG=key0` asks for, and the `traceparent` of an active span of OpenTelemetry. Nothing is
+ * built where nobody watches, and nothing told has a secret, a header's value or a query.
+ *
+ * @import { Call, ErrorRecord } from "../binding"
+ */
+
+const diagnostics = require("node:diagnostics_channel");
+const { debuglog } = require("node:util");
+
+/** Taken at load: fake clocks do not reach it. */
+const clock = performance.now.bind(performance);
+const log = debuglog("key0");
+const isLogged = log.enabled === true;
+
+const EVENTS = /** @type {const} */ (["start", "end", "asyncStart", "asyncEnd", "error"]);
+
+/** @typedef {ReturnType<typeof channelsOf>} Channels */
+
+/**
+ * Those of a `TracingChannel` of this name, also where a runtime has none.
+ * @param {string} name
+ */
+function channelsOf(name) {
+  const channel = (/** @type {string} */ event) => diagnostics.channel(`tracing:${name}:${event}`);
+  const [start, end, asyncStart, asyncEnd, error] = EVENTS.map(channel);
+  return { start, end, asyncStart, asyncEnd, error };
+}
+
+const issues = channelsOf("key0:issue");
+const tokens = channelsOf("key0:token");
+
+/** @param {Channels} channels */
+function isWatched({ start, end, asyncStart, asyncEnd, error }) {
+  return (
+    isLogged ||
+    start.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    error.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers
+  );
+}
+
+/**
+ * A watched call, and what its events say.
+ *
+ * @typedef {object} Watch
+ * @property {Record<string, unknown>} headers Those that subscribers of `start` have added.
+ * @property {(call: Call | undefined, transport: "native" | "fetch") => void} by Who sends.
+ * @property {() => void} hit The token was at hand.
+ */
+
+/**
+ * Makes a call, and tells of it. Its promise is the call's own.
+ *
+ * @template T
+ * @param {Channels} channels
+ * @param {unknown} url
+ * @param {(watch: Watch) => Promise<T>} make
+ * @returns {Promise<T>}
+ */
+function told(channels, url, make) {
+  const isToken = channels === tokens;
+  /** @type {any} */
+  const event = { target: targetOf(url), transport: "native", headers: {} };
+  if (isToken) event.cache = "miss";
+  /** @type {Call | undefined} */
+  let call;
+  let lines = 0;
+  const begun = clock();
+  /** @type {Watch} */
+  const watch = {
+    headers: event.headers,
+    by(its, transport) {
+      call = its;
+      event.transport = transport;
+    },
+    hit() {
+      event.cache = "hit";
+    },
+  };
+  /** @param {any} [error] */
+  const settled = (error) => {
+    event.durationMs = clock() - begun;
+    const steps = call?.steps() ?? [];
+    const status = steps.map((step) => step.status).findLast((it) => it !== undefined);
+    if (status !== undefined) event.status = status;
+    if (isLogged) {
+      const kind = isToken ? "token" : "issue";
+      for (const { afterMs, origin, what } of steps.slice(lines)) {
+        log("%s %s +%s ms %s", kind, origin, afterMs.toFixed(1), what);
+      }
+      lines = steps.length;
+      const end = error === undefined ? "done" : `failed: ${error?.code ?? error?.name}`;
+      const cached = isToken && event.cache === "hit" ? " (cached)" : "";
+      const ms = event.durationMs.toFixed(1);
+      log("%s %s %s ms %s%s", kind, originOf(event.target), ms, end, cached);
+    }
+    if (error !== undefined) {
+      event.error = error;
+      channels.error.publish(event);
+    }
+    channels.asyncStart.publish(event);
+    channels.asyncEnd.publish(event);
+  };
+  const made = () => {
+    const promise = make(watch);
+    promise.then(() => settled(), settled);
+    channels.end.publish(event);
+    return promise;
+  };
+  return channels.start.runStores ? channels.start.runStores(event, made) : published();
+
+  function published() {
+    channels.start.publish(event);
+    return made();
+  }
+}
+
+/**
+ * The headers that go along with a request, names and values in turn: those of subscribers, and the
+ * active span's. What reads the runtime's own requests puts that span's there itself.
+ *
+ * @param {Watch | undefined} watch
+ * @param {boolean} isFetch
+ * @returns {{ lines: string[], traced: number } | undefined} The last so many headers are the
+ *   span's; nothing where nothing goes along and nobody watches.
+ */
+function along(watch, isFetch) {
+  const context = realm[OTEL]?.context;
+  if (watch === undefined && context === undefined) return undefined;
+  const lines = Object.entries(watch?.headers ?? {}).flatMap(([name, value]) => [name, `${value}`]);
+  const others = lines.length;
+  const isTraced = isFetch && diagnostics.channel("undici:request:create").hasSubscribers;
+  const span = isTraced ? undefined : spanOf(context);
+  if (span !== undefined) {
+    const flags = span.traceFlags.toString(16).padStart(2, "0");
+    lines.push("traceparent", `00-${span.traceId}-${span.spanId}-${flags}`);
+    const state = span.traceState?.serialize();
+    if (state) lines.push("tracestate", state);
+  }
+  if (watch === undefined && lines.length === 0) return undefined;
+  return { lines, traced: (lines.length - others) / 2 };
+}
+
+/** What the active span says of itself, if there is one. @param {any} context */
+function spanOf(context) {
+  try {
+    const span = context?.active().getValue(ACTIVE_SPAN)?.spanContext();
+    return /^(?!0+$)[\da-f]{32}$/.test(span?.traceId) ? span : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** An address without credentials, query and fragment. @param {unknown} url */
+function targetOf(url) {
+  try {
+    const { origin, pathname } = new URL(String(url));
+    return origin + pathname;
+  } catch {
+    return "";
+  }
+}
+
+/** @param {string} target */
+function originOf(target) {
+  return target === "" ? "" : new URL(target).origin;
+}
+
+/** @type {any} */
+const realm = globalThis;
+/** Where version 1 of its API is, whoever loaded it. */
+const OTEL = Symbol.for("opentelemetry.js.api.1");
+const ACTIVE_SPAN = Symbol.for("OpenTelemetry Context Key SPAN");
+
+module.exports = { along, issues, isWatched, told, tokens };

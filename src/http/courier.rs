@@ -1,0 +1,285 @@
+//! Requests that somebody else sends: the caller's `fetch`, or the runtime's own.
+//!
+//! The exchange, its deadline, its redirects and its answer's bounds are the same as over our own
+//! connections: only sending is another's business.
+
+use std::sync::{Arc, OnceLock};
+
+use http::{HeaderName, header};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    ACCEPTED, Fault, Reply, Request, Sent, USER_AGENT,
+    fault::{self, Reason, Stage, Thrown},
+    reply, tls,
+};
+use crate::error::Syscall;
+
+/// Hands a call's requests to those who send them. Clones share one call.
+#[derive(Clone)]
+pub struct Courier {
+    errands: mpsc::UnboundedSender<Errand>,
+    spelled: Spelled,
+}
+
+/// The caller's spelling of header names.
+type Spelled = Arc<OnceLock<Vec<String>>>;
+
+/// Where a courier's requests arrive.
+pub type Errands = mpsc::UnboundedReceiver<Errand>;
+
+/// A request on its way, and who waits for its answer. Without `Debug`: it has secrets.
+pub struct Errand {
+    request: Request,
+    spelled: Spelled,
+    answer: oneshot::Sender<Result<Reply, Thwarted>>,
+}
+
+/// The head of an answer, as far as it is read.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerHead {
+    /// The status code.
+    pub status: u16,
+    /// The value of `Location`, if any.
+    pub location: Option<String>,
+    /// The value of `Content-Type`, empty for none.
+    pub content_type: String,
+    /// The value of `Retry-After`, if any.
+    pub retry_after: Option<String>,
+}
+
+/// What `fetch` rejected with, as far as it can be told.
+#[derive(Clone, Debug, Default)]
+pub struct Thwarted {
+    /// Whether the function is the caller's: then its words are, too.
+    pub is_callers: bool,
+    /// The error's `name`.
+    pub name: String,
+    /// The error's `message`.
+    pub message: String,
+    /// The message of its cause.
+    pub detail: String,
+    /// Its `code`, or its cause's.
+    pub code: Option<String>,
+    /// What that error has beside its code.
+    pub syscall: Option<String>,
+    /// The name that was looked up.
+    pub hostname: Option<String>,
+    /// The address that a connection was tried to.
+    pub address: Option<String>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// Whether a head of an answer had come.
+    pub has_answer: bool,
+}
+
+/// A courier, and where its requests arrive.
+#[must_use]
+pub fn courier() -> (Courier, Errands) {
+    let (errands, arriving) = mpsc::unbounded_channel();
+    (Courier { errands, spelled: Spelled::default() }, arriving)
+}
+
+impl Courier {
+    /// Names of headers as the caller spells them: mocks compare them.
+    pub fn spell(&self, names: impl Iterator<Item = String>) {
+        let _ = self.spelled.set(names.collect());
+    }
+
+    /// Has `request` sent, and waits for its answer.
+    pub(super) async fn send(&self, request: Request, sent: &Sent) -> Result<Reply, Fault> {
+        let origin = request.target.origin().clone();
+        let before = sent.get();
+        let (answer, answered) = oneshot::channel();
+        let lost = |sent| Fault::connecting(&LOST, &origin, sent);
+        // Without the courier itself, whose end is the call's.
+        let errand = Errand { request, spelled: self.spelled.clone(), answer };
+        self.errands.send(errand).map_err(|_| lost(before))?;
+        // From now on nobody can tell whether a byte of it has left.
+        sent.set();
+        match answered.await.map_err(|_| lost(true))? {
+            Ok(reply) => Ok(reply),
+            Err(thwarted) => {
+                let fault = thwarted.into_fault(&origin, before);
+                if !fault.sent {
+                    sent.take_back();
+                }
+                Err(fault)
+            }
+        }
+    }
+}
+
+impl Errand {
+    /// `POST` or `GET`.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.request.method.as_str()
+    }
+
+    /// Where to, without credentials and fragment.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.request.target.url().as_str()
+    }
+
+    /// Names and values in turn, one character a byte. What `fetch` says of itself is left to it.
+    #[must_use]
+    pub fn headers(&self) -> Vec<String> {
+        let is_ours = |name: &HeaderName, value: &[u8]| match *name {
+            header::USER_AGENT => value == USER_AGENT.as_bytes(),
+            header::ACCEPT => value == ACCEPTED.as_bytes(),
+            _ => false,
+        };
+        let lines = self.request.headers.iter();
+        let lines = lines.filter(|(name, value)| !is_ours(name, value.as_bytes()));
+        lines
+            .flat_map(|(name, value)| {
+                let value = value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
+                [self.spelling(name), value]
+            })
+            .collect()
+    }
+
+    fn spelling(&self, name: &HeaderName) -> String {
+        let spelled = self.spelled.get().into_iter().flatten();
+        let mut given = spelled.filter(|it| it.eq_ignore_ascii_case(name.as_str()));
+        given.next().cloned().unwrap_or_else(|| title_case(name.as_str()))
+    }
+
+    /// Empty for none.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.request.body
+    }
+
+    /// The most bytes that are read of an answer's body; none of a redirect's.
+    #[must_use]
+    pub fn limit(status: u16, location: Option<&str>) -> usize {
+        match location {
+            Some(_) if reply::redirects(status) => 0,
+            _ => reply::limit(status),
+        }
+    }
+
+    /// Its answer: `body` is what came of it, decoded, up to a byte more than its limit; `broken`
+    /// is why it is not whole.
+    pub fn answered(self, head: AnswerHead, mut body: Vec<u8>, broken: Option<Thwarted>) {
+        let AnswerHead { status, location, content_type, retry_after } = head;
+        let origin = self.request.target.origin();
+        let location = location.filter(|_| reply::redirects(status));
+        let mut broken = broken.map(|thwarted| thwarted.into_fault(origin, true));
+        let limit = reply::limit(status);
+        if body.len() > limit {
+            body.truncate(limit);
+            broken = Some(reply::too_long(origin));
+        }
+        let text = reply::text(body);
+        let retry_after = retry_after.filter(|_| !(200..300).contains(&status));
+        let answer = Reply { status, location, text, content_type, retry_after, broken };
+        // The call may be over.
+        let _ = self.answer.send(Ok(answer));
+    }
+
+    /// Why there is no answer.
+    pub fn thwarted(self, thwarted: Thwarted) {
+        let _ = self.answer.send(Err(thwarted));
+    }
+}
+
+impl Thwarted {
+    fn into_fault(self, origin: &str, before: bool) -> Fault {
+        let stage = |is_connecting| match self.has_answer {
+            true => Stage::Reading,
+            false if is_connecting => Stage::Connecting,
+            false => Stage::Awaiting,
+        };
+        if self.is_callers && !self.is_of_a_runtime() {
+            let Self { name, message, .. } = &self;
+            let is_timeout = matches!(name.as_str(), "AbortError" | "TimeoutError");
+            let thrown = Thrown { message: message.as_str().into(), is_timeout };
+            let fault = Fault::of(stage(false), origin, Reason::new("fetch failed"), true);
+            return Fault { thrown: Some(Box::new(thrown)), ..fault };
+        }
+        let code = self.code.as_deref().unwrap_or_default();
+        let (reason, is_connecting) = match self.detail.contains(DENOS_CONNECT) {
+            true if self.detail.contains("Connection refused") => reason("ECONNREFUSED"),
+            true if self.detail.contains("dns error") => reason("ENOTFOUND"),
+            is_connecting => (reason(code).0, is_connecting || reason(code).1),
+        };
+        let is_connecting = is_connecting || self.syscall.as_deref() == Some("connect");
+        let stage = stage(is_connecting);
+        let sent = stage != Stage::Connecting || before;
+        let syscall = self.syscall().map(Box::new);
+        Fault { syscall, ..Fault::of(stage, origin, reason, sent) }
+    }
+
+    /// Whether a runtime's own `fetch` has worded it, which a caller's function passes on.
+    fn is_of_a_runtime(&self) -> bool {
+        let has_code = self.code.is_some();
+        match self.message.as_str() {
+            _ if self.name != "TypeError" => false,
+            // Node's and Deno's.
+            "fetch failed" | "terminated" => has_code || self.detail.starts_with(DENOS),
+            "error reading a body from connection" => true,
+            // Bun's.
+            message => {
+                has_code
+                    && (message.starts_with("getaddrinfo ")
+                        || BUNS.iter().any(|words| message.contains(words)))
+            }
+        }
+    }
+
+    fn syscall(&self) -> Option<Syscall> {
+        match self.syscall.as_deref()? {
+            "getaddrinfo" => Some(Syscall::GetAddrInfo(self.hostname.clone()?)),
+            "connect" => {
+                let ip = self.address.as_deref()?.parse().ok()?;
+                Some(Syscall::Connect(std::net::SocketAddr::new(ip, self.port?)))
+            }
+            "read" => Some(Syscall::Read),
+            "write" => Some(Syscall::Write),
+            _ => None,
+        }
+    }
+}
+
+/// Our words for the code of an error that a runtime's own `fetch` has, and whether it is certain
+/// that there was no connection then.
+fn reason(code: &str) -> (Reason, bool) {
+    if let Some(reason) = Reason::known(code) {
+        return (reason, !matches!(code, "ECONNRESET" | "EPIPE" | "ETIMEDOUT" | "EPROTO"));
+    }
+    if let Some((words, code)) = tls::of_node(code) {
+        // An alert may be the answer to a request, since TLS 1.3.
+        return (Reason::coded(words, code), !code.contains("ALERT"));
+    }
+    match code {
+        "UND_ERR_CONNECT_TIMEOUT" => (Reason::named("ETIMEDOUT"), true),
+        "ConnectionRefused" => (Reason::named("ECONNREFUSED"), true),
+        "UND_ERR_HEADERS_TIMEOUT" | "UND_ERR_BODY_TIMEOUT" => (Reason::named("ETIMEDOUT"), false),
+        "UND_ERR_SOCKET" | "ConnectionClosed" => (fault::CLOSED, false),
+        "UND_ERR_HEADERS_OVERFLOW" => (fault::NO_HTTP, false),
+        code if code.starts_with("HPE_") => (fault::NO_HTTP, false),
+        code if code.starts_with("Z_") => (UNDECODABLE, false),
+        _ => (Reason::new("the connection failed"), false),
+    }
+}
+
+/// `Content-Type`, as hyper and most people write it.
+fn title_case(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_ascii_uppercase() + rest
+    });
+    words.collect::<Vec<_>>().join("-")
+}
+
+const UNDECODABLE: Reason = Reason::new("the answer is not valid in its content coding");
+/// How Deno begins what it says, with the whole URL behind it.
+const DENOS: &str = "error sending request ";
+const DENOS_CONNECT: &str = "client error (Connect)";
+const BUNS: [&str; 2] =
+    ["Is the computer able to access the url?", "The socket connection was closed unexpectedly"];
+const LOST: Reason = Reason::new("the call ended without a result");
