@@ -15,7 +15,7 @@ use std::{
 };
 
 use napi::{
-    Env, Error, Status,
+    Env, Error, JsValue as _, Status,
     bindgen_prelude::{Function, JsObjectValue as _, Object, ToNapiValue},
     check_status, sys,
 };
@@ -187,6 +187,7 @@ impl Results {
 fn function(env: Env) -> napi::Result<Handle> {
     // Its code has to stay in memory for as long as other threads may call it.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
+    let resource = resource(&env)?.raw();
     let (env, mut name, mut function) = (env.raw(), ptr::null_mut(), ptr::null_mut());
     #[expect(unsafe_code, reason = "napi's own thread-safe functions are called with values")]
     // SAFETY: `env` is that of the module's registration, which runs now; the callback needs no data.
@@ -201,7 +202,7 @@ fn function(env: Env) -> napi::Result<Handle> {
         check_status!(sys::napi_create_threadsafe_function(
             env,
             ptr::null_mut(),
-            ptr::null_mut(),
+            resource,
             name,
             0,
             1,
@@ -214,6 +215,20 @@ fn function(env: Env) -> napi::Result<Handle> {
         check_status!(sys::napi_unref_threadsafe_function(env, function))?;
     }
     Ok(Handle(function))
+}
+
+/// What `async_hooks` shows of it. Jest's `--detectOpenHandles` asks `hasRef` whether it is what
+/// keeps a process alive.
+fn resource(env: &Env) -> napi::Result<Object<'_>> {
+    let mut resource = Object::new(env)?;
+    let has_ref: Function<'_, (), bool> = env.create_function_from_closure("hasRef", |_| {
+        let is_under_way = |promises: &RefCell<Option<Promises>>| {
+            promises.borrow().as_ref().is_some_and(|promises| promises.under_way > 0)
+        };
+        Ok(PROMISES.try_with(is_under_way).unwrap_or(false))
+    })?;
+    resource.set_named_property("hasRef", has_ref)?;
+    Ok(resource)
 }
 
 /// Ends this thread's promises, before the runtime frees the function: what other threads settle
