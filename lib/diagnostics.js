@@ -6,7 +6,7 @@
  * `NODE_DEBUG=key0` asks for, and the `traceparent` of an active span of OpenTelemetry. Nothing is
  * built where nobody watches, and nothing told has a secret, a header's value or a query.
  *
- * @import { Call, ErrorRecord } from "../binding"
+ * @import { Call, StepRecord } from "../binding"
  */
 
 const diagnostics = require("node:diagnostics_channel");
@@ -71,7 +71,6 @@ function told(channels, url, make) {
   if (isToken) event.cache = "miss";
   /** @type {Call | undefined} */
   let call;
-  let lines = 0;
   const begun = clock();
   /** @type {Watch} */
   const watch = {
@@ -90,17 +89,7 @@ function told(channels, url, make) {
     const steps = call?.steps() ?? [];
     const status = steps.map((step) => step.status).findLast((it) => it !== undefined);
     if (status !== undefined) event.status = status;
-    if (isLogged) {
-      const kind = isToken ? "token" : "issue";
-      for (const { afterMs, origin, what } of steps.slice(lines)) {
-        log("%s %s +%s ms %s", kind, origin, afterMs.toFixed(1), what);
-      }
-      lines = steps.length;
-      const end = error === undefined ? "done" : `failed: ${error?.code ?? error?.name}`;
-      const cached = isToken && event.cache === "hit" ? " (cached)" : "";
-      const ms = event.durationMs.toFixed(1);
-      log("%s %s %s ms %s%s", kind, originOf(event.target), ms, end, cached);
-    }
+    if (isLogged) logCall(isToken ? "token" : "issue", event, steps, error);
     if (error !== undefined) {
       event.error = error;
       channels.error.publish(event);
@@ -120,6 +109,21 @@ function told(channels, url, make) {
     channels.start.publish(event);
     return made();
   }
+}
+
+/**
+ * @param {string} kind
+ * @param {any} event
+ * @param {StepRecord[]} steps
+ * @param {any} error
+ */
+function logCall(kind, { target, durationMs, cache }, steps, error) {
+  for (const { afterMs, origin, what } of steps) {
+    log("%s %s +%s ms %s", kind, origin, afterMs.toFixed(1), what);
+  }
+  const end = error === undefined ? "done" : `failed: ${error?.code ?? error?.name}`;
+  const cached = cache === "hit" ? " (cached)" : "";
+  log("%s %s %s ms %s%s", kind, originOf(target), durationMs.toFixed(1), end, cached);
 }
 
 /**

@@ -19,14 +19,14 @@ const { mostToRead } = require("./load.js");
  * @param {Sender} sender
  * @param {unknown} url As the caller wrote it, which a mock may compare.
  * @param {(string | undefined)[] | undefined} environment
- * @param {(error: unknown) => void} threw Is told what `fetch` threw.
+ * @param {{ thrown?: unknown }} keeper Keeps what `fetch` threw.
  */
-async function send(call, sender, url, environment, threw) {
+async function send(call, sender, url, environment, keeper) {
   const next = async () => ((await call.next(environment)) === "" ? null : call.request());
   for (let request = await next(); request !== null; ) {
     const controller = new AbortController();
     // Not awaited: the call may be over before, at its deadline.
-    sendOne(call, sender, request, url, controller.signal, threw);
+    sendOne(call, sender, request, url, controller.signal, keeper);
     request = await next();
     // What has its answer does not notice.
     controller.abort();
@@ -39,12 +39,12 @@ async function send(call, sender, url, environment, threw) {
  * @param {RequestRecord} request
  * @param {unknown} given
  * @param {AbortSignal} signal
- * @param {(error: unknown) => void} threw
+ * @param {{ thrown?: unknown }} keeper
  */
-async function sendOne(call, { fetch, isCallers }, request, given, signal, threw) {
+async function sendOne(call, { fetch, isCallers }, request, given, signal, keeper) {
   /** @param {any} error @param {boolean} hasAnswer */
   const thwarted = (error, hasAnswer) => {
-    threw(error);
+    keeper.thrown = error;
     return { ...facts(error), isCallers, hasAnswer };
   };
   const { method, headers, body } = request;

@@ -10,6 +10,8 @@
  */
 
 const { isDeepStrictEqual, types } = require("node:util");
+const { unwrap } = require("./errors.js");
+const { checkFetch } = require("./load.js");
 
 /**
  * @typedef {object} Sender
@@ -39,15 +41,16 @@ const dialects = new Set();
 /**
  * The route of an issuer or a strategy.
  *
- * @param {unknown} option `fetch` as the caller gave it: a function, `false` or nothing.
  * @param {unknown} url
- * @param {boolean} [hasTls] Whether the caller gave the option `tls`.
+ * @param {Record<string, unknown>} options `fetch` as the caller gave it: a function, `false` or
+ *   nothing; and `tls`.
  */
-function routeTo(option, url, hasTls = false) {
+function routeTo(url, { fetch: option, tls }) {
+  unwrap(checkFetch(option));
   const { origin, host } = partsOf(url);
   const isNative = option === false || (!option && process.env.KEY0_NATIVE_FETCH === "0");
   // The runtime's `fetch` would show no certificate and trust other CAs.
-  const isOnlyNative = isNative || hasTls || own === undefined;
+  const isOnlyNative = isNative || tls !== undefined || own === undefined;
   const isProxied = !isOnlyNative && isThroughProxy(origin, host);
   /** @type {Sender | undefined} */
   const given = typeof option === "function" ? { fetch: option, isCallers: true } : undefined;
@@ -151,10 +154,10 @@ function isThroughProxy(origin, host) {
   const toldNode = process.env.NODE_USE_ENV_PROXY === "1" || /--use-env-proxy/.test(nodeFlags());
   if (!bun && !deno && !toldNode) return false;
   const scheme = origin.startsWith("https:") ? "HTTPS" : "HTTP";
-  if (!variable(`${scheme}_PROXY`) && !variable("ALL_PROXY")) return false;
+  if (!inEitherCase(`${scheme}_PROXY`) && !inEitherCase("ALL_PROXY")) return false;
   const [name] = host.split(/:\d+$/);
   // In doubt it is the runtime that decides.
-  return !variable("NO_PROXY")
+  return !inEitherCase("NO_PROXY")
     .split(/[\s,]+/)
     .some((entry) => {
       const excluded = entry.toLowerCase().replace(/^\*?\./, "");
@@ -166,8 +169,8 @@ function nodeFlags() {
   return [...process.execArgv, process.env.NODE_OPTIONS ?? ""].join(" ");
 }
 
-/** A variable in either case. @param {string} name */
-function variable(name) {
+/** A variable of the environment. @param {string} name */
+function inEitherCase(name) {
   return process.env[name.toLowerCase()] || process.env[name] || "";
 }
 

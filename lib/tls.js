@@ -2,7 +2,8 @@
 "use strict";
 
 /**
- * The `tls` option, read: where it, or a part of it, is a function, again at each call.
+ * What says whom TLS trusts: the environment, and the `tls` option. Where that, or a part of it, is
+ * a function, it is read again at each call.
  *
  * @typedef {{ ca?: unknown, cert?: unknown, key?: unknown, passphrase?: unknown }} Parts
  * @typedef {{ setTls(tls: object, nowMs: number): undefined | import("../binding").ErrorRecord }} Handle
@@ -74,6 +75,26 @@ function pem(value) {
   return texts.every((text) => typeof text === "string") ? texts.join("\n") : value;
 }
 
+/**
+ * The environment variables that choose trusted CAs, if any is set: a worker's `process.env` is its
+ * own.
+ */
+function environment() {
+  const file = variable("SSL_CERT_FILE");
+  const folder = variable("SSL_CERT_DIR");
+  const extra = variable("NODE_EXTRA_CA_CERTS");
+  const verified = variable("NODE_TLS_REJECT_UNAUTHORIZED");
+  const none = file === undefined && folder === undefined && extra === undefined;
+  return none && verified === undefined ? undefined : [file, folder, extra, verified];
+}
+
+/** One that is set, not one that somebody put on `Object.prototype`. @param {string} name */
+function variable(name) {
+  const { env } = process;
+  const value = env[name];
+  return typeof value === "string" && Object.hasOwn(env, name) ? value : undefined;
+}
+
 const STAYS = "(what was read before stays in use)";
 
-module.exports = { tlsOption };
+module.exports = { environment, tlsOption, variable };

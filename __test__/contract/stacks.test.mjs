@@ -88,7 +88,7 @@ describe("no other frame goes", () => {
     const call = createRemoteTokenIssuer({ url: NOBODY, auth })(anything);
     await assert.rejects(call, (error) => {
       assert.match(frames(error)[0], /stacks\.test\.mjs:\d/);
-      assert.ok(frames(error).some((frame) => /index\.js:\d/.test(frame)));
+      assert.ok(frames(error).some((frame) => /remote-token-issuer\.js:\d/.test(frame)));
       return true;
     });
   });

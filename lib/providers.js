@@ -1,0 +1,51 @@
+// @ts-check
+"use strict";
+
+/**
+ * What is behind the providers that are made here: an issuer asks a native strategy, and not the
+ * provider, wherever that cannot be told from outside.
+ *
+ * @import { Auth } from "../binding"
+ * @import { AuthHeaderProvider } from "../index.js"
+ * @import { Route } from "./route.js"
+ */
+
+/**
+ * @typedef {object} Behind
+ * @property {() => Auth | undefined} strategy The native one that can stand for it now.
+ * @property {Route | undefined} route Of its requests, where it makes any.
+ */
+
+/** @type {WeakMap<Function, Behind>} */
+const behind = new WeakMap();
+
+/**
+ * @template {AuthHeaderProvider} T
+ * @param {T} headers
+ * @param {() => Auth | undefined} strategy
+ * @param {Route} [route]
+ */
+function provider(headers, strategy, route) {
+  behind.set(headers, { strategy, route });
+  return headers;
+}
+
+/**
+ * The strategy that stands for `auth` at this call, if any.
+ * @param {AuthHeaderProvider} auth
+ */
+function strategyOf(auth) {
+  try {
+    return behind.get(auth)?.strategy();
+  } catch {
+    // A getter of the issuer threw: `auth` meets it again, and reports it.
+    return undefined;
+  }
+}
+
+/** @param {AuthHeaderProvider} auth */
+function tokenRouteOf(auth) {
+  return behind.get(auth)?.route;
+}
+
+module.exports = { provider, strategyOf, tokenRouteOf };

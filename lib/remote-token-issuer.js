@@ -1,0 +1,154 @@
+// @ts-check
+"use strict";
+
+/**
+ * The issuer of a backend's tokens.
+ *
+ * @import * as Types from "../index.js"
+ * @import { Auth, ErrorRecord, RemoteIssuer } from "../binding"
+ * @import { Watch } from "./diagnostics.js"
+ * @import { Route } from "./route.js"
+ */
+
+const binding = require("./load.js");
+const { issues, isWatched, told } = require("./diagnostics.js");
+const { done, hasErrands } = require("./errands.js");
+const { failed, isRecord, known, nameAndMessage, seekSdkClass, unwrap } = require("./errors.js");
+const { send } = require("./fetch.js");
+const { address, pairs, read } = require("./fields.js");
+const { listen, partOf, signalOf } = require("./part.js");
+const { strategyOf, tokenRouteOf } = require("./providers.js");
+const { routeTo } = require("./route.js");
+const { environment, tlsOption } = require("./tls.js");
+
+/**
+ * @typedef {object} Remote
+ * @property {RemoteIssuer} issuer
+ * @property {boolean} asks Whether `auth` is asked at each call.
+ * @property {Types.AuthHeaderProvider} auth
+ * @property {Route} route
+ * @property {((issuer: RemoteIssuer) => void) | undefined} renew What has to be looked at before
+ *   each call.
+ *
+ * What the caller's own code gave a call, asked once each, or threw in it: of an error only the name
+ * and the message cross into Rust.
+ *
+ * @typedef {object} Callers
+ * @property {Promise<unknown> | undefined} headers What `auth` gives.
+ * @property {{ text?: string } | undefined} body
+ * @property {unknown} thrown
+ */
+
+/** @type {typeof Types.createRemoteTokenIssuer} */
+function createRemoteTokenIssuer(config) {
+  const fields = read(config, ...FIELDS);
+  const { auth } = fields;
+  fields.url = address("url", fields.url);
+  const { parts, renew } = tlsOption(fields.tls);
+  fields.tls = parts;
+  const issuer = unwrap(binding.remoteTokenIssuer(fields, Date.now()));
+  const route = routeTo(fields.url, fields);
+  issuer.prepare(environment());
+  seekSdkClass();
+  const remote = { issuer, asks: issuer.asks, auth, route, renew };
+  return (params, options) =>
+    isWatched(issues)
+      ? told(issues, route.url, (watch) => issue(remote, params, options, watch))
+      : issue(remote, params, options);
+}
+
+/**
+ * @param {Remote} remote
+ * @param {unknown} params
+ * @param {unknown} options
+ * @param {Watch} [watch]
+ */
+async function issue({ issuer, asks, auth, route, renew }, params, options, watch) {
+  const signal = signalOf(options);
+  if (signal?.aborted) throw signal.reason;
+  /** @type {Callers} */
+  const callers = { headers: undefined, body: undefined, thrown: undefined };
+  // Once more for each of its two servers whose TLS is not spoken natively.
+  for (let elapsedMs = 0, again = 2; ; again -= 1) {
+    const sender = route.sender();
+    const strategy = asks ? strategyOf(auth) : null;
+    // The executor runs at once, in the caller's context; what it throws is a rejection.
+    if (strategy === undefined) callers.headers ??= new Promise((resolve) => resolve(auth()));
+    const given = strategy === undefined ? handedOver(callers) : null;
+    try {
+      callers.body ??= { text: JSON.stringify(params) };
+    } catch (error) {
+      return failed(binding.unsendable(), error);
+    }
+    const { text } = callers.body;
+    const part = partOf(sender, elapsedMs, watch, signal);
+    const variables = environment();
+    renew?.(issuer);
+    const leave = part && signal && listen(signal, part);
+    const issuing = issuer.issue(strategy, given, text, Date.now(), variables, part);
+    if (part && sender) send(part, sender, route.url, variables, callers);
+    let outcome = await issuing;
+    if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
+    leave?.();
+    if (!isRecord(outcome)) return JSON.parse(outcome);
+    if (again > 0 && failing(outcome, route, auth)?.takesOver(outcome)) {
+      elapsedMs = outcome.cause?.dialect ?? 0;
+      continue;
+    }
+    if (given && outcome.cause?.status === 401) invalidate(auth, callers);
+    if (outcome.error !== "CallersOwn") return failed(outcome, callers.thrown);
+    if (signal?.aborted) throw signal.reason;
+    await known(callers.thrown);
+    throw callers.thrown;
+  }
+}
+
+/** Hands what `auth` gives to a call that waits for it. @param {Callers} callers */
+function handedOver(callers) {
+  const given = new binding.Given();
+  callers.headers
+    ?.then((headers) => {
+      const list = pairs(headers);
+      // The border judges each value.
+      if (Array.isArray(list)) given.headers(list);
+      else given.other(headers);
+    })
+    .catch((error) => {
+      callers.thrown = error;
+      given.rejected(...nameAndMessage(error));
+    });
+  return given;
+}
+
+/**
+ * The route of the request that failed: a token's failure keeps its own code.
+ * @param {ErrorRecord} outcome
+ * @param {Route} route
+ * @param {Types.AuthHeaderProvider} auth
+ */
+function failing({ code }, route, auth) {
+  return code === "TOKEN_ISSUE_FAILED" ? route : tokenRouteOf(auth);
+}
+
+/**
+ * Tells `auth` that its token was rejected. Not the native strategy, which would have fetched
+ * another: the next call does.
+ * @param {any} auth
+ * @param {Callers} callers
+ */
+function invalidate(auth, { headers }) {
+  if (tokenRouteOf(auth)) headers?.then(auth.invalidate).catch(() => {});
+}
+
+const FIELDS = [
+  "url",
+  "timeoutMs",
+  "idempotencyKey",
+  "auth",
+  "secret",
+  "headerName",
+  "tls",
+  "fetch",
+];
+
+module.exports = { createRemoteTokenIssuer };
