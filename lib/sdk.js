@@ -16,7 +16,9 @@ const { pathToFileURL } = require("node:url");
 const { inspect } = require("node:util");
 const { folderOf } = require("./resolve.js");
 
-const now = performance.now.bind(performance);
+const { hrtime } = process;
+/** Not `performance.now`, whose first use loads 0.6 ms of Node. */
+const now = () => Number(hrtime.bigint()) / 1e6;
 
 /**
  * A file that may be the SDK, and the `require` of the place from which it was resolved.
