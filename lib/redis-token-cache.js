@@ -12,12 +12,13 @@ const { fromCaller, readable } = require("./errors.js");
 function redisTokenCache(client) {
   /** @type {any} */
   const redis = client;
-  const methods = readable("client", () => ["get", "set", "eval"].map((name) => redis?.[name]));
-  if (!methods.every((method) => typeof method === "function")) {
+  /** @param {string} name */
+  const has = (name) => readable("client", () => typeof redis?.[name] === "function");
+  if (!["get", "set", "eval"].every(has)) {
     throw fromCaller(new TypeError("client must be a client of ioredis or node-redis"));
   }
   // ioredis takes arguments as Redis does, node-redis as objects.
-  const isIoredis = typeof redis.defineCommand === "function";
+  const isIoredis = has("defineCommand");
   /** @param {string} key @param {string} value @param {number} ms @param {boolean} [isNew] */
   const set = (key, value, ms, isNew) =>
     isIoredis

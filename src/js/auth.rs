@@ -221,10 +221,12 @@ pub fn bearer(token: Unknown<'_>) -> Outcome<String> {
 pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle> {
     let new = || -> Result<_, ArgumentError> {
         let fields = Fields::new(config);
+        let token_url = fields.read("tokenUrl", config::string)?;
+        let client_id = fields.read("clientId", config::string)?;
         let (authentication, asks) = authentication(&fields)?;
         let config = client_credentials::Config {
-            token_url: fields.read("tokenUrl", config::string)?,
-            client_id: fields.read("clientId", config::string)?,
+            token_url,
+            client_id,
             authentication,
             scopes: fields.read("scopes", config::strings)?,
             audience: fields.read("audience", config::optional_string)?,

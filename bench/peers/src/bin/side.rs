@@ -197,7 +197,10 @@ fn strategy(issuer: AccessTokenIssuer) -> Auth {
 
 fn issue(issuer: &RemoteTokenIssuer, io: &Io) -> impl Future<Output = ()> + use<> {
     let auth = CallAuth::<Pending<Given>>::Strategy(Auth::None);
-    let issued = issuer.issue(Call { body: Some(BODY.to_owned()), auth, now: now() }, io);
+    let issued = issuer.issue(
+        Call { body: Some(BODY.to_owned()), auth, now: now(), courier: None, along: None },
+        io,
+    );
     async { drop(black_box(issued.await.unwrap())) }
 }
 
