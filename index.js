@@ -196,6 +196,8 @@ function createRemoteTokenIssuer(config) {
       watch?.by(call, sender ? "fetch" : "native");
       const variables = environment();
       renew?.(issuer);
+      // Since the first look the caller's code has run, and the first of two servers was asked.
+      if (signal?.aborted) throw signal.reason;
       const leave = call && signal && listen(signal, call);
       const issuing = issuer.issue(strategy ?? null, given, body.text, Date.now(), variables, call);
       if (call && sender) {
