@@ -194,7 +194,7 @@ export interface ErrorRecord {
 
 /** The head of an answer. */
 export interface HeadRecord {
-  /** The status code. */
+  /** The status code, as `fetch` gave it. */
   status: number
   /** The value of `Location`, if any. */
   location?: string

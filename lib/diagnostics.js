@@ -73,26 +73,33 @@ function told(channels, url, make) {
   /** @type {Call | undefined} */
   let call;
   const begun = clock();
+  /** What a subscriber has frozen stays as it is. @param {string} name @param {unknown} value */
+  const tell = (name, value) => Reflect.set(event, name, value);
   /** @type {Watch} */
   const watch = {
     headers: event.headers,
     by(its, transport) {
       call = its;
-      event.transport = transport;
+      tell("transport", transport);
     },
     hit() {
-      event.cache = "hit";
+      tell("cache", "hit");
     },
   };
   /** @param {any} [error] */
   const settled = (error) => {
-    event.durationMs = clock() - begun;
+    const durationMs = clock() - begun;
+    tell("durationMs", durationMs);
     const steps = call?.steps() ?? [];
     const status = steps.map((step) => step.status).findLast((it) => it !== undefined);
-    if (status !== undefined) event.status = status;
-    if (isLogged) logCall(isToken ? "token" : "issue", event, steps, error);
+    if (status !== undefined) tell("status", status);
+    if (isLogged) {
+      const end = error === undefined ? "done" : `failed: ${nameOf(error)}`;
+      const cached = isToken && event.cache === "hit" ? " (cached)" : "";
+      logCall(isToken ? "token" : "issue", steps, originOf(url), durationMs, end + cached);
+    }
     if (error !== undefined) {
-      event.error = error;
+      tell("error", error);
       channels.error.publish(event);
     }
     channels.asyncStart.publish(event);
@@ -114,17 +121,16 @@ function told(channels, url, make) {
 
 /**
  * @param {string} kind
- * @param {any} event
  * @param {StepRecord[]} steps
- * @param {any} error
+ * @param {string} origin
+ * @param {number} durationMs
+ * @param {string} end
  */
-function logCall(kind, { target, durationMs, cache }, steps, error) {
-  for (const { afterMs, origin, what } of steps) {
-    log("%s %s +%s ms %s", kind, origin, afterMs.toFixed(1), what);
+function logCall(kind, steps, origin, durationMs, end) {
+  for (const step of steps) {
+    log("%s %s +%s ms %s", kind, step.origin, step.afterMs.toFixed(1), step.what);
   }
-  const end = error === undefined ? "done" : `failed: ${error?.code ?? error?.name}`;
-  const cached = cache === "hit" ? " (cached)" : "";
-  log("%s %s %s ms %s%s", kind, originOf(target), durationMs.toFixed(1), end, cached);
+  log("%s %s %s ms %s", kind, origin, durationMs.toFixed(1), end);
 }
 
 /**
@@ -139,43 +145,73 @@ function logCall(kind, { target, durationMs, cache }, steps, error) {
 function along(watch, isFetch) {
   const context = realm[OTEL]?.context;
   if (watch === undefined && context === undefined) return undefined;
-  const lines = Object.entries(watch?.headers ?? {}).flatMap(([name, value]) => [name, `${value}`]);
+  const lines = Object.entries(watch?.headers ?? {}).flatMap(line);
   const others = lines.length;
   const isTraced = isFetch && diagnostics.channel("undici:request:create").hasSubscribers;
-  const span = isTraced ? undefined : spanOf(context);
-  if (span !== undefined) {
-    const flags = span.traceFlags.toString(16).padStart(2, "0");
-    lines.push("traceparent", `00-${span.traceId}-${span.spanId}-${flags}`);
-    const state = span.traceState?.serialize();
-    if (state) lines.push("tracestate", state);
-  }
+  if (!isTraced) lines.push(...spanOf(context));
   if (watch === undefined && lines.length === 0) return undefined;
   return { lines, traced: (lines.length - others) / 2 };
 }
 
-/** What the active span says of itself, if there is one. @param {any} context */
-function spanOf(context) {
+/** A subscriber's header; none where it cannot be text. @param {[string, unknown]} entry */
+function line([name, value]) {
   try {
-    const span = context?.active().getValue(ACTIVE_SPAN)?.spanContext();
-    return /^(?!0+$)[\da-f]{32}$/.test(span?.traceId) ? span : undefined;
+    return [name, `${value}`];
   } catch {
-    return undefined;
+    return [];
   }
 }
 
-/** An address without credentials, query and fragment. @param {unknown} url */
+/**
+ * The headers of the active span, names and values in turn; none where there is none, or only a part
+ * of one.
+ *
+ * @param {any} context
+ */
+function spanOf(context) {
+  try {
+    const span = context?.active().getValue(ACTIVE_SPAN)?.spanContext();
+    if (!/^(?!0+$)[\da-f]{32}$/.test(span?.traceId)) return [];
+    const flags = span.traceFlags.toString(16).padStart(2, "0");
+    const parent = ["traceparent", `00-${span.traceId}-${span.spanId}-${flags}`];
+    const state = span.traceState?.serialize();
+    return state ? [...parent, "tracestate", `${state}`] : parent;
+  } catch {
+    return [];
+  }
+}
+
+/** An error's code or name, as text. @param {any} error */
+function nameOf(error) {
+  try {
+    return String(error?.code ?? error?.name);
+  } catch {
+    return "an error that cannot be read";
+  }
+}
+
+/**
+ * An address without credentials, query and fragment, nor what may be a key in its path: a segment
+ * that is hidden in what causes quote, too.
+ *
+ * @param {unknown} url
+ */
 function targetOf(url) {
   try {
     const { origin, pathname } = new URL(String(url));
-    return origin + pathname;
+    return origin + pathname.replace(/[^/]{20,}/g, "[redacted]");
   } catch {
     return "";
   }
 }
 
-/** @param {string} target */
-function originOf(target) {
-  return target === "" ? "" : new URL(target).origin;
+/** @param {unknown} url */
+function originOf(url) {
+  try {
+    return new URL(String(url)).origin;
+  } catch {
+    return "";
+  }
 }
 
 /** @type {any} */

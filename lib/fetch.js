@@ -102,7 +102,8 @@ function headOf({ status, ok, headers }) {
 async function read(response, limit, parts) {
   const { body } = response;
   if (limit === 0) {
-    await body?.cancel?.();
+    // Not awaited: how a redirect's body ends is nothing to its call.
+    cancel(body);
     return;
   }
   if (body === null) return;
@@ -137,7 +138,16 @@ async function* pieces(body) {
     }
   } finally {
     // An error is that of the read, too.
-    reader.cancel().catch(() => {});
+    cancel(reader);
+  }
+}
+
+/** Ends a stream, or what reads it. @param {any} stream */
+async function cancel(stream) {
+  try {
+    await stream?.cancel?.();
+  } catch {
+    // It has ended.
   }
 }
 

@@ -50,15 +50,41 @@ function signalOf(options) {
 }
 
 /**
+ * The calls that a signal ends, while it has any. They share one listener, since Node warns of a leak
+ * where a signal has more than ten.
+ *
+ * @type {WeakMap<AbortSignal, { calls: Set<Call>, stop: () => void }>}
+ */
+const listening = new WeakMap();
+
+/**
  * Has `signal` end `call`. What it gives ends that.
  *
  * @param {AbortSignal} signal
  * @param {Call} call
  */
 function listen(signal, call) {
-  const stop = () => call.stop();
+  const { calls, stop } = listening.get(signal) ?? listener(signal);
+  calls.add(call);
+  return () => {
+    calls.delete(call);
+    if (calls.size > 0) return;
+    signal.removeEventListener("abort", stop);
+    listening.delete(signal);
+  };
+}
+
+/** @param {AbortSignal} signal */
+function listener(signal) {
+  /** @type {Set<Call>} */
+  const calls = new Set();
+  const stop = () => {
+    for (const call of calls) call.stop();
+  };
   signal.addEventListener("abort", stop, { once: true });
-  return () => signal.removeEventListener("abort", stop);
+  const made = { calls, stop };
+  listening.set(signal, made);
+  return made;
 }
 
 module.exports = { listen, partOf, signalOf };

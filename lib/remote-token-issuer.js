@@ -84,6 +84,8 @@ async function issue({ issuer, asks, auth, route, renew }, params, options, watc
     const part = partOf(sender, elapsedMs, watch, signal);
     const variables = environment();
     renew?.(issuer);
+    // Since the first look the caller's code has run, and the first of two servers was asked.
+    if (signal?.aborted) throw signal.reason;
     const leave = part && signal && listen(signal, part);
     const issuing = issuer.issue(strategy, given, text, Date.now(), variables, part);
     if (part && sender) send(part, sender, route.url, variables, callers);

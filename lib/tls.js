@@ -9,6 +9,7 @@
  * @typedef {{ setTls(tls: object, nowMs: number): undefined | import("../binding").ErrorRecord }} Handle
  */
 
+const { types } = require("node:util");
 const { isRecord, nameAndMessage, readable } = require("./errors.js");
 
 const NAMES = /** @type {const} */ (["ca", "cert", "key", "passphrase"]);
@@ -38,7 +39,10 @@ function tlsOption(option) {
   const called = (field, value) => {
     if (typeof value !== "function") return value;
     changes = true;
-    return readable(field, () => value());
+    const given = readable(field, () => value());
+    // A promise is refused. That it rejects, too, nobody else will hear of.
+    if (types.isPromise(given)) given.catch(() => {});
+    return given;
   };
   const parts = read();
   if (!changes) return { parts, renew: undefined };

@@ -34,6 +34,26 @@ describe("an aborted call", () => {
     assert.deepEqual([asked, requests.length], [0, 0]);
   });
 
+  it("sends nothing, where the caller's code aborts it as it is asked for its part", async (t) => {
+    const { url, requests } = await httpServer(t);
+    const warm = createRemoteTokenIssuer({ url });
+    assert.equal((await warm(PAYMENT)).token, "t");
+    /** @type {[object, (stop: () => void) => any][]} */
+    const parts = [
+      [{ auth: async () => stop() ?? {} }, () => PAYMENT],
+      [{}, (stop) => ({ toJSON: () => stop() ?? PAYMENT })],
+      [{ fetch: () => assert.fail("it is called"), auth: async () => stop() ?? {} }, () => PAYMENT],
+    ];
+    let stop = () => {};
+    for (const [config, params] of parts) {
+      const aborting = new AbortController();
+      stop = () => aborting.abort("enough");
+      const issue = createRemoteTokenIssuer({ url, ...config });
+      assert.equal(await rejection(issue(params(stop), aborting)), "enough");
+    }
+    assert.equal(requests.length, 1);
+  });
+
   it("does not wait for auth", async () => {
     const aborting = new AbortController();
     const auth = () => {
@@ -93,6 +113,33 @@ describe("a signal that never aborts", () => {
     const failed = issueFailed("Network error: connection refused (ECONNREFUSED)");
     await rejectsWith(refused(PAYMENT, { signal }), failed);
     assert.deepEqual([added.mock.callCount(), removed.mock.callCount()], [2, 2]);
+  });
+});
+
+describe("a signal of many calls", () => {
+  it("has one listener while any is under way, and ends them all", async (t) => {
+    const aborting = new AbortController();
+    const { signal } = aborting;
+    const added = t.mock.method(signal, "addEventListener");
+    const removed = t.mock.method(signal, "removeEventListener");
+    const fetch = /** @type {any} */ (() => new Promise(() => {}));
+    const issue = createRemoteTokenIssuer({ url: "http://h.test/", fetch });
+    const calls = Array.from({ length: 12 }, () => rejection(issue(PAYMENT, { signal })));
+    assert.deepEqual([added.mock.callCount(), removed.mock.callCount()], [1, 0]);
+    aborting.abort("all of them");
+    assert.deepEqual(new Set(await Promise.all(calls)), new Set(["all of them"]));
+    assert.deepEqual([added.mock.callCount(), removed.mock.callCount()], [1, 1]);
+  });
+
+  it("goes on to end the others when one is over", async (t) => {
+    const aborting = new AbortController();
+    const { url } = await httpServer(t);
+    const fetch = /** @type {any} */ (() => new Promise(() => {}));
+    const hanging = createRemoteTokenIssuer({ url, fetch });
+    const call = rejection(hanging(PAYMENT, aborting));
+    await createRemoteTokenIssuer({ url })(PAYMENT, aborting);
+    aborting.abort("enough");
+    assert.equal(await call, "enough");
   });
 });
 

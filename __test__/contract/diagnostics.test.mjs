@@ -39,6 +39,55 @@ function watch(kind, onStart) {
   return events;
 }
 
+describe("a subscriber", () => {
+  it("that adds what is no header, or freezes the event, changes no call", async (t) => {
+    const { url, requests } = await httpServer(t);
+    const issue = createRemoteTokenIssuer({ url });
+    watch("issue", (event) => {
+      event.headers["X-Symbol"] = Symbol("none");
+      event.headers["X-Object"] = Object.create(null);
+      event.headers["X-Text"] = "text";
+      Object.freeze(event);
+    });
+    assert.equal((await issue(PAYMENT)).token, "t");
+    const [{ headers }] = requests;
+    const added = ["x-symbol", "x-object", "x-text"].map((name) => headers[name]);
+    assert.deepEqual(added, [undefined, undefined, "text"]);
+  });
+
+  it("is not told of a key in the path, as a cause is not", async (t) => {
+    const { origin } = await httpServer(t);
+    const events = watch("issue");
+    const issue = createRemoteTokenIssuer({ url: `${origin}/hooks/abcdefghij0123456789/issue` });
+    await issue(PAYMENT);
+    const targets = events.map(([, { target }]) => target);
+    assert.deepEqual(new Set(targets), new Set([`${origin}/hooks/[redacted]/issue`]));
+  });
+});
+
+describe("a span that is only a part of one", () => {
+  const key = Symbol.for("opentelemetry.js.api.1");
+  const realm = /** @type {any} */ (globalThis);
+  const whole = { traceId: "a".repeat(32), spanId: "b".repeat(16), traceFlags: 1 };
+  for (const [what, span] of /** @type {[string, object][]} */ ([
+    ["without flags", { ...whole, traceFlags: undefined }],
+    ["whose state has no text", { ...whole, traceState: {} }],
+  ])) {
+    it(`${what} is not sent, and changes no call`, async (t) => {
+      const { url, requests } = await httpServer(t);
+      const api = realm[key];
+      realm[key] = {
+        context: { active: () => ({ getValue: () => ({ spanContext: () => span }) }) },
+      };
+      ends.push(() => {
+        realm[key] = api;
+      });
+      assert.equal((await createRemoteTokenIssuer({ url })(PAYMENT)).token, "t");
+      assert.equal(requests[0].headers.traceparent, undefined);
+    });
+  }
+});
+
 describe("the events of an issue", () => {
   it("tell its target, status, duration and transport, and no secret", async (t) => {
     const { origin, requests } = await httpServer(t);

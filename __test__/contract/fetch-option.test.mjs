@@ -181,6 +181,24 @@ describe("what fetch answers", () => {
     );
   });
 
+  it("may be a redirect whose body never ends, or cannot be cancelled", async () => {
+    for (const cancel of [() => new Promise(() => {}), () => assert.fail("it is locked")]) {
+      const moved = { status: 307, headers: { location: "/moved" }, body: { cancel } };
+      const { fetch } = mock((/** @type {string} */ url) =>
+        url === URL_OF_NOBODY ? moved : Response.json({ token: "t" }),
+      );
+      assert.equal((await issuerWith(fetch)(PAYMENT)).token, "t");
+    }
+  });
+
+  it("may have a status that is none, which is a failure at once", async () => {
+    for (const status of [70_000, -1, 2 ** 40, Number.NaN]) {
+      const { fetch } = mock({ ok: false, status, text: async () => "" });
+      const failed = issueFailed("Backend failed to issue token: 0");
+      await rejectsWith(issuerWith(fetch)(PAYMENT), failed);
+    }
+  });
+
   it("may be a redirect that asks for a GET, which has no body", async () => {
     const { calls, fetch } = mock((/** @type {string} */ url) =>
       url === URL_OF_NOBODY
@@ -274,6 +292,37 @@ describe("what fetch fails with", () => {
       );
       if (!process.versions.deno) assert.equal(error.cause.sent, false);
     }
+  });
+});
+
+describe("what the runtime's fetch fails with, as a caller's passes it on", () => {
+  for (const [code, words] of [
+    ["InvalidHTTPResponse", "the answer is not HTTP"],
+    ["ZlibError", "the answer is not valid in its content coding"],
+    ["SomethingNew", "the connection failed"],
+  ]) {
+    it(`does not show the buyer the URL that Bun puts into it: ${code}`, async () => {
+      const message =
+        `${code} fetching "${URL_OF_NOBODY}?key=s3cret". For more information, pass ` +
+        "`verbose: true` in the second argument to fetch()";
+      const { fetch } = mock(() => {
+        throw Object.assign(new TypeError(message), { code });
+      });
+      const error = await rejectsWith(
+        issuerWith(fetch)(PAYMENT),
+        issueFailed(`Network error: ${words}`, { sent: true }),
+      );
+      assert.ok(!error.cause.message.includes("s3cret"));
+    });
+  }
+
+  it("may have a port that is none", async () => {
+    const cause = { code: "ECONNREFUSED", syscall: "connect", address: "127.0.0.1", port: -5 };
+    const { fetch } = mock(() => {
+      throw new TypeError("fetch failed", { cause });
+    });
+    const failed = issueFailed("Network error: connection refused (ECONNREFUSED)");
+    await rejectsWith(issuerWith(fetch)(PAYMENT), failed);
   });
 });
 

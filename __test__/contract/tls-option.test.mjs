@@ -210,6 +210,11 @@ for (const { name, good, create, gives, fails } of CALLS) {
         },
         "tls.key cannot be read: ENOENT",
       ],
+      [
+        "a promise, which rejects, too",
+        () => Promise.reject(new Error("ENOENT")),
+        "tls.key must be a string or a Buffer, not an object",
+      ],
     ]) {
       it(`goes on with what it had where a function gives ${what}, and warns once`, async (t) => {
         const { url, seen } = await demanding(t, good);

@@ -263,6 +263,8 @@ fn reason(code: &str) -> (Reason, bool) {
         "UND_ERR_HEADERS_OVERFLOW" => (fault::NO_HTTP, false),
         code if code.starts_with("HPE_") => (fault::NO_HTTP, false),
         code if code.starts_with("Z_") => (UNDECODABLE, false),
+        "ZlibError" | "BrotliDecompressionError" | "ZstdDecompressionError" => (UNDECODABLE, false),
+        "InvalidHTTPResponse" | "InvalidContentLength" => (fault::NO_HTTP, false),
         _ => (Reason::new("the connection failed"), false),
     }
 }
@@ -280,6 +282,10 @@ const UNDECODABLE: Reason = Reason::new("the answer is not valid in its content 
 /// How Deno begins what it says, with the whole URL behind it.
 const DENOS: &str = "error sending request ";
 const DENOS_CONNECT: &str = "client error (Connect)";
-const BUNS: [&str; 2] =
-    ["Is the computer able to access the url?", "The socket connection was closed unexpectedly"];
+/// Of what Bun says; the last one stands behind the whole URL.
+const BUNS: [&str; 3] = [
+    "Is the computer able to access the url?",
+    "Was there a typo in the url or port?",
+    "For more information, pass `verbose: true` in the second argument to fetch()",
+];
 const LOST: Reason = Reason::new("the call ended without a result");

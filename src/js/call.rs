@@ -62,8 +62,8 @@ pub struct RequestRecord {
 /// The head of an answer.
 #[napi(object, object_to_js = false)]
 pub struct HeadRecord {
-    /// The status code.
-    pub status: u16,
+    /// The status code, as `fetch` gave it.
+    pub status: u32,
     /// The value of `Location`, if any.
     pub location: Option<String>,
     /// The value of `Content-Type`, empty for none.
@@ -92,7 +92,7 @@ pub struct ThwartedRecord {
     /// As Node's errors have it.
     pub address: Option<String>,
     /// As Node's errors have it.
-    pub port: Option<u16>,
+    pub port: Option<u32>,
     /// Whether a head had come.
     pub has_answer: bool,
 }
@@ -175,7 +175,7 @@ impl CallHandle {
     #[napi]
     pub fn answered(&self, head: HeadRecord, body: Uint8Array, broken: Option<ThwartedRecord>) {
         let HeadRecord { status, location, content_type, retry_after } = head;
-        let head = AnswerHead { status, location, content_type, retry_after };
+        let head = AnswerHead { status: code(status), location, content_type, retry_after };
         if let Some(errand) = lock(&self.errand).take() {
             let broken = broken.map(Thwarted::from);
             errand.answered(head, body.to_vec(), broken);
@@ -285,7 +285,7 @@ impl From<ThwartedRecord> for Thwarted {
             syscall,
             hostname,
             address,
-            port,
+            port: port.and_then(|port| port.try_into().ok()),
             has_answer,
         }
     }
@@ -305,8 +305,13 @@ pub fn check_fetch(fetch: Unknown<'_>) -> Option<ErrorRecord> {
 /// How many bytes to read of the body of an answer with this head, and one more.
 #[napi]
 pub fn most_to_read(head: HeadRecord) -> u32 {
-    let limit = Errand::limit(head.status, head.location.as_deref());
+    let limit = Errand::limit(code(head.status), head.location.as_deref());
     u32::try_from(limit).unwrap_or(u32::MAX)
+}
+
+/// A status that is none is that of no answer.
+fn code(status: u32) -> u16 {
+    u16::try_from(status).unwrap_or_default()
 }
 
 /// What `next` tells once there are no more requests.
