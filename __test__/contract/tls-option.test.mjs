@@ -132,14 +132,16 @@ for (const { name, good, create, gives, fails } of CALLS) {
       const folder = mkdtempSync(join(tmpdir(), "key0-tls-"));
       writeFileSync(join(folder, "ca.pem"), CA.pem);
       const { NODE_EXTRA_CA_CERTS } = process.env;
-      t.after(() => {
-        rmSync(folder, { recursive: true });
+      t.after(() => rmSync(folder, { recursive: true }));
+      process.env.NODE_EXTRA_CA_CERTS = join(folder, "ca.pem");
+      try {
+        for (const { cert, key } of [client, other]) {
+          assert.deepEqual(await create(url, { cert, key })(), gives);
+        }
+      } finally {
+        // Not by `after`, which Deno calls at the end of the suite.
         if (NODE_EXTRA_CA_CERTS === undefined) delete process.env.NODE_EXTRA_CA_CERTS;
         else process.env.NODE_EXTRA_CA_CERTS = NODE_EXTRA_CA_CERTS;
-      });
-      process.env.NODE_EXTRA_CA_CERTS = join(folder, "ca.pem");
-      for (const { cert, key } of [client, other]) {
-        assert.deepEqual(await create(url, { cert, key })(), gives);
       }
       saw(seen, ["client-1", "client-2"]);
     });

@@ -201,12 +201,14 @@ async function outcomes(/** @type {any} */ t, secure) {
   return new Map(ANSWERS.map(({ name }, i) => [name, all[i]]));
 }
 
+const IS_NODE = !process.versions.bun && !process.versions.deno;
+
 for (const [what, secure] of Object.entries({ TCP: undefined, TLS: ca.issue() })) {
   it(`every answer over ${what} is read as \`fetch\` reads it, but for those listed`, async (t) => {
     const seen = { refused: /** @type {string[]} */ ([]), taken: /** @type {string[]} */ ([]) };
     for (const [name, [byFetch, byAddon, driven]] of await outcomes(t, secure)) {
-      // Where `fetch` sends, the addon reads what `fetch` reads.
-      assert.equal(driven, byFetch, name);
+      // Where `fetch` sends, the addon reads what `fetch` reads (but for the JSON of other runtimes).
+      if (IS_NODE) assert.equal(driven, byFetch, name);
       if (byFetch === byAddon) continue;
       t.diagnostic(`${name}: ${byFetch} by fetch, ${byAddon} by the addon`);
       assert.notEqual(byAddon, "timeout", name);
