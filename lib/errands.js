@@ -11,7 +11,7 @@
  */
 
 const { channel } = require("node:diagnostics_channel");
-const { nameAndMessage } = require("./errors.js");
+const { isRecord, nameAndMessage } = require("./errors.js");
 
 /**
  * @typedef {object} Hands
@@ -31,7 +31,7 @@ const cacheErrors = channel("key0:cache:error");
  * @returns {outcome is Errands}
  */
 function hasErrands(outcome) {
-  return typeof outcome === "object" && "next" in outcome;
+  return typeof outcome === "object" && !isRecord(outcome);
 }
 
 /**

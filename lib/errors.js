@@ -122,7 +122,8 @@ async function known(error, isRefusal = false) {
  * @returns {outcome is ErrorRecord}
  */
 function isRecord(outcome) {
-  return typeof outcome === "object" && outcome !== null && "error" in outcome;
+  // Its own: somebody may have put one on `Object.prototype`.
+  return typeof outcome === "object" && outcome !== null && Object.hasOwn(outcome, "error");
 }
 
 /** @param {ErrorRecord} record @param {unknown} [reason] */

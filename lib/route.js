@@ -79,7 +79,7 @@ function routeTo(url, { fetch: option, tls }) {
      * @param {ErrorRecord} record
      */
     takesOver({ cause }) {
-      if (cause?.dialect === undefined || isOnlyNative) return false;
+      if (cause?.sent !== false || isOnlyNative) return false;
       if (!dialects.has(origin)) {
         dialects.add(origin);
         const why = cause.message.replace(/^connecting to /, "");

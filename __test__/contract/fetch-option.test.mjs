@@ -274,6 +274,16 @@ describe("what fetch fails with", () => {
     assert.equal(new Set(await Promise.all(waiting)).size, 3);
   });
 
+  it("is no reason to ask again for a token", async () => {
+    for (const name of ["Error", "AbortError"]) {
+      const { calls, fetch } = mock(() => {
+        throw Object.assign(new Error("once"), { name });
+      });
+      await rejectsWith(oauthWith(fetch)(), oauthFailed("once"));
+      assert.equal(calls.length, 1);
+    }
+  });
+
   it("may come while its answer is read", async () => {
     const broken = new ReadableStream({ pull: (it) => it.error(new Error("torn")) });
     const { fetch } = mock(() => new Response(broken));

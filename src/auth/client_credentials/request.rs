@@ -54,8 +54,10 @@ impl Exchange for TokenRequest {
         let reply = match answer {
             Ok(reply) => reply,
             // A second token harms nobody, and the server may have closed an idle connection
-            // just as the request left.
-            Err(fault) if fault.stage == Stage::Awaiting && !self.repeated => {
+            // just as the request left. What a caller's `fetch` says of itself is no such thing.
+            Err(fault)
+                if fault.stage == Stage::Awaiting && fault.thrown.is_none() && !self.repeated =>
+            {
                 self.repeated = true;
                 return match self.again() {
                     Ok(request) => Step::Send(Box::new(request)),
