@@ -79,7 +79,9 @@ function routeTo(url, { fetch: option, tls }) {
      * @param {ErrorRecord} record
      */
     takesOver({ cause }) {
-      if (cause?.sent !== false || isOnlyNative) return false;
+      // Its own, not one that somebody put on `Object.prototype`.
+      const isOfDialect = Object.hasOwn(Object(cause), "dialect") && cause?.dialect !== undefined;
+      if (!isOfDialect || cause.sent !== false || isOnlyNative) return false;
       if (!dialects.has(origin)) {
         dialects.add(origin);
         const why = cause.message.replace(/^connecting to /, "");
