@@ -13,11 +13,12 @@ pub struct Now {
 }
 
 impl Now {
-    /// The same moment, so much later on both clocks.
+    /// The same moment, so much later on both clocks. `Date.now()` has cut up to a millisecond off
+    /// it, without which what was made in the meantime would seem to come from the future.
     #[must_use]
     pub fn later(self, mono: Instant) -> Self {
         let passed = mono.saturating_duration_since(self.mono);
-        Self { wall_ms: self.wall_ms + passed.as_secs_f64() * 1000.0, mono }
+        Self { wall_ms: self.wall_ms + passed.as_secs_f64() * 1000.0 + 1.0, mono }
     }
 
     /// Whole seconds since 1970, as JWTs count (RFC 7519 §2, `NumericDate`).
@@ -57,7 +58,17 @@ const CYCLE: i64 = 146_097;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_moment_later_is_not_before_what_the_clock_says_by_then() {
+        // The call began at 7.9 ms, the clock says 9 at 9.1.
+        let begun = Now { wall_ms: 7.0, mono: Instant::now() };
+        let later = begun.later(begun.mono + Duration::from_micros(1_200));
+        assert!(later.wall_ms >= 9.0, "{}", later.wall_ms);
+    }
 
     #[test]
     fn a_time_is_shown_as_in_rfc_3339() {
