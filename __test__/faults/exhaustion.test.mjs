@@ -170,7 +170,10 @@ describe("without memory to be had for a thread", { skip: noMemory, timeout: 60_
   }
 });
 
-describe("without a descriptor to be had", { skip, timeout: 60_000 }, () => {
+// Deno closes files of its own later on, so that there is one again.
+const noDescriptor = skip || (process.versions.deno ? "this runtime gives some back" : false);
+
+describe("without a descriptor to be had", { skip: noDescriptor, timeout: 60_000 }, () => {
   for (const [name, expected] of Object.entries(WITHOUT_DESCRIPTORS)) {
     openssl(`the first ${name} rejects, each time, and recovers`, async (t) => {
       const { call, descriptors } = await caller(t);
