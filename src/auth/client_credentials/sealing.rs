@@ -151,13 +151,13 @@ const SALT: &[u8] = b"@key0ai/native shared token cache 1";
 const CLOCKS_APART: f64 = 10.0;
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
+pub(super) mod tests {
+    use tokio::time::Instant;
 
     use super::*;
     use crate::auth::client_credentials::{GrantType, config::Authentication};
 
-    fn config() -> Config {
+    pub fn config() -> Config {
         Config {
             token_url: "https://h/token".to_owned(),
             client_id: "id".to_owned(),
@@ -170,19 +170,19 @@ mod tests {
         }
     }
 
-    fn sealing(config: &Config) -> Sealing {
+    pub fn sealing(config: &Config) -> Sealing {
         Sealing::new(config, true, "").unwrap()
     }
 
-    fn now() -> Now {
-        Now { wall_ms: 1_700_000_000_000.0, mono: Instant::now() }
+    pub fn now() -> Now {
+        Now { wall_ms: 1_700_000_000_000.0, mono: Instant::now().into_std() }
     }
 
-    fn after(now: Now, seconds: f64) -> Now {
+    pub fn after(now: Now, seconds: f64) -> Now {
         Now { wall_ms: now.wall_ms + seconds * 1000.0, ..now }
     }
 
-    fn token(text: &str, lifetime: f64) -> AccessToken {
+    pub fn token(text: &str, lifetime: f64) -> AccessToken {
         AccessToken::new(text.to_owned().into(), now(), lifetime)
     }
 

@@ -177,38 +177,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        auth::client_credentials::config::{Authentication, Config},
+        auth::client_credentials::sealing::tests::{after, config, now, sealing, token},
         errand::Pending,
     };
-
-    fn config() -> Config {
-        Config {
-            token_url: "https://h/token".to_owned(),
-            client_id: "id".to_owned(),
-            authentication: Authentication {
-                client_secret: Some("s3cr3t".to_owned().into()),
-                ..Authentication::default()
-            },
-            scopes: vec!["a".to_owned(), "b".to_owned()],
-            ..Config::default()
-        }
-    }
-
-    fn sealing(config: &Config) -> Sealing {
-        Sealing::new(config, true, "").unwrap()
-    }
-
-    fn now() -> Now {
-        Now { wall_ms: 1_700_000_000_000.0, mono: Instant::now().into_std() }
-    }
-
-    fn after(now: Now, seconds: f64) -> Now {
-        Now { wall_ms: now.wall_ms + seconds * 1000.0, ..now }
-    }
-
-    fn token(text: &str, lifetime: f64) -> AccessToken {
-        AccessToken::new(text.to_owned().into(), now(), lifetime)
-    }
 
     /// Does errands for many processes, each of which takes 10 ms, until all have gone.
     async fn serve(mut errands: UnboundedReceiver<Pending>) -> HashMap<&'static str, usize> {
