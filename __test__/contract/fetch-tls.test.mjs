@@ -98,3 +98,19 @@ describe("a server that is not trusted", { skip }, () => {
     assert.equal(connections(), 0, "no handshake ended");
   });
 });
+
+describe("a failed issue that was sent", { skip }, () => {
+  it("is not sent again for what somebody put on Object.prototype", async (t) => {
+    const { url, requests } = await httpServer(t, (_, response) => {
+      response.destroy();
+    });
+    const source = `Object.prototype.dialect = 1;${CALLS}`;
+    const { outcomes, warnings } = await jsonOf(source, { args: [JSON.stringify({ url })] });
+    assert.deepEqual(
+      outcomes.map((/** @type {unknown[]} */ [, , sent]) => sent),
+      [true, true],
+    );
+    assert.deepEqual(warnings, []);
+    assert.equal(requests.length, 2);
+  });
+});
