@@ -1,12 +1,13 @@
 // @ts-check
 /** When the package's own files are read: half of them at its load, the rest with a first issuer. */
 import assert from "node:assert/strict";
+import { channel } from "node:diagnostics_channel";
 import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { folderOfCopy } from "../support/copies.mjs";
-import { closedPort } from "../support/server.mjs";
+import { closedPort, httpServer } from "../support/server.mjs";
 
 /** @typedef {typeof import("../../index.js")} Copy */
 
@@ -72,5 +73,28 @@ describe("the package's own files", () => {
     assert.ok((await failure(old, url)) instanceof old.Key0Error);
     assert.equal((await failure(beside, url)).code, "TOKEN_ISSUE_FAILED");
     assert.ok(new beside.Key0Error("INTERNAL_ERROR", "m") instanceof Sdk);
+  });
+
+  it("find the fetch and the clock of its load, not what a test has put there since", async (t) => {
+    const server = await httpServer(t);
+    const { createRemoteTokenIssuer, noAuth } = copy(t).load();
+    const { fetch } = globalThis;
+    const { hrtime } = process;
+    t.after(() => Object.assign(globalThis, { fetch }) && Object.assign(process, { hrtime }));
+    const stopped = Object.assign(() => [0, 0], { bigint: () => 0n });
+    Object.assign(process, { hrtime: stopped });
+    Object.assign(globalThis, { fetch: async () => Response.json({ token: "mocked" }) });
+    const durations = /** @type {number[]} */ ([]);
+    const ended = channel("tracing:key0:issue:asyncEnd");
+    const listener = (/** @type {any} */ event) => durations.push(event.durationMs);
+    ended.subscribe(listener);
+    t.after(() => ended.unsubscribe(listener));
+
+    const issue = createRemoteTokenIssuer({ url: server.url, auth: noAuth() });
+    assert.equal((await issue(params)).token, "mocked");
+    Object.assign(globalThis, { fetch });
+    assert.equal((await issue(params)).token, "t");
+    assert.match(server.requests[0].headers["user-agent"] ?? "", /^key0-native/);
+    assert.ok(durations.length === 2 && durations.every((it) => it > 0), `${durations}`);
   });
 });
