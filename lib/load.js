@@ -206,7 +206,7 @@ function installed(platform) {
   const file = resolved(platform);
   if (file === undefined) return undefined;
   if (typeof file !== "string") throw file;
-  const found = JSON.parse(readFileSync(join(dirname(file), "package.json"), "utf8"));
+  const found = manifestIn(dirname(file));
   if (found.version !== version()) {
     throw new Error(`${found.name} is of version ${found.version}, not ${version()}`);
   }
@@ -371,7 +371,14 @@ function none() {
 
 /** Of this package. @returns {string} */
 function version() {
-  return require("../package.json").version;
+  // Which a bundler puts in; to `require` it takes five times as long.
+  const { version } = isBundled ? require("../package.json") : manifestIn(join(__dirname, ".."));
+  return version;
+}
+
+/** @param {string} folder */
+function manifestIn(folder) {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 }
 
 /** @param {string} platform */
