@@ -128,6 +128,16 @@ impl<C: Pooled, E: Send + 'static> Pool<C, E> {
         self.offer(&mut lock(&self.0.state), origin, connection, until, false);
     }
 
+    /// Ends all idle connections, for others need their descriptors. Whether there were any.
+    pub fn clear(&self) -> bool {
+        let mut state = lock(&self.0.state);
+        for known in state.origins.values_mut() {
+            known.idle.clear();
+        }
+        state.origins.retain(|_, known| !known.is_empty());
+        std::mem::take(&mut state.idle) > 0
+    }
+
     fn offer(
         &self,
         state: &mut State<C, E>,
@@ -269,10 +279,7 @@ impl<C, E> State<C, E> {
     }
 
     fn forget(&mut self, origin: &Arc<str>) {
-        let is_empty = |known: &Origin<C, E>| {
-            known.idle.is_empty() && known.waiting.is_empty() && known.connecting == 0
-        };
-        if self.origins.get(origin).is_some_and(is_empty) {
+        if self.origins.get(origin).is_some_and(Origin::is_empty) {
             self.origins.remove(origin);
         }
     }
@@ -282,9 +289,9 @@ impl<C, E> State<C, E> {
     where
         C: Pooled,
     {
-        self.origins.retain(|_, Origin { idle, waiting, connecting }| {
-            idle.retain_mut(|(until, connection)| now < *until && connection.is_open());
-            !idle.is_empty() || !waiting.is_empty() || *connecting > 0
+        self.origins.retain(|_, known| {
+            known.idle.retain_mut(|(until, connection)| now < *until && connection.is_open());
+            !known.is_empty()
         });
         let idle = self.origins.values().flat_map(|origin| &origin.idle);
         (self.idle, self.next) = (idle.clone().count(), idle.map(|(until, _)| *until).min());
@@ -296,6 +303,10 @@ impl<C, E> Origin<C, E> {
     /// Where a call waits. Calls are numbered as they come: thousands may wait at once.
     fn position(&self, call: u64) -> Option<usize> {
         self.waiting.binary_search_by_key(&call, |waiter| waiter.call).ok()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.idle.is_empty() && self.waiting.is_empty() && self.connecting == 0
     }
 
     /// A call waits no more.
@@ -684,6 +695,22 @@ mod tests {
         advance(60_000).await;
         assert_eq!(idle(&pool), 0);
         assert!(lock(&pool.0.state).origins.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_that_are_idle_give_way_at_once_and_later_ones_have_their_time() {
+        let pool = Pool::<_, &'static str>::default();
+        let ((first, first_is_open), (second, second_is_open)) = (connection(), connection());
+        put(&pool, &origin("http://a"), first, 60_000);
+        assert!(pool.clear());
+        assert!(!is_open(&first_is_open));
+        assert!(lock(&pool.0.state).origins.is_empty());
+        assert!(!pool.clear());
+        put(&pool, &origin("http://a"), second, 1_500);
+        advance(1_499).await;
+        assert!(is_open(&second_is_open));
+        advance(2).await;
+        assert!(!is_open(&second_is_open));
     }
 
     #[tokio::test(start_paused = true)]
