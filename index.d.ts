@@ -175,8 +175,9 @@ export type OAuthClientCredentialsConfig = {
    * A store that processes share, so that a whole fleet uses one token: {@link redisTokenCache}, a
    * Keyv instance, or any object with `get` and `set`. Memory stays the first level: a call that
    * finds its token there touches no network. Tokens are kept sealed (AES-256-GCM, its key by
-   * HKDF-SHA-256 (RFC 5869) from the client's secret or key), under a name that is a hash over
-   * everything that decides what a token is good for. A store that is slow (a second), down, full or
+   * HKDF-SHA-256 (RFC 5869) from the client's secret or key; with `tls_client_auth` that is the key
+   * of its certificate, in whichever form), under a name that is a hash over everything that decides
+   * what a token is good for. A store that is slow (a second), down, full or
    * lying costs a token request and no call; `diagnostics_channel`'s `key0:cache:error` tells of it.
    * Default: none.
    */

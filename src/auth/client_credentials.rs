@@ -61,10 +61,6 @@ impl ClientCredentials {
             Some(field) => Grant::new(&config.with_stand_in(field))?,
             None => Grant::new(&config)?,
         };
-        if policy.store.is_some() && !config.authentication.method.has_material() {
-            let problem = "needs a clientSecret or privateKey, with which tokens are sealed";
-            return Err(ArgumentError::of_type("cache", problem));
-        }
         let (verified, unverified) = Default::default();
         let (grant, config) = (Arc::new(grant), Arc::new(config));
         Ok(Self { grant, config, policy, verified, unverified })

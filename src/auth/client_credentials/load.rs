@@ -16,7 +16,7 @@ use crate::{
     auth::Io,
     errand::{Answer, Errand, Errands},
     fault_injection,
-    http::{Client, Sent, fault::Phase, tls::OwnTls},
+    http::{Client, Sent, fault::Phase},
     now::Now,
     secret::Secret,
     token_cache::{AccessToken, Ticket},
@@ -68,8 +68,7 @@ impl Load {
             let verifies = self.http.environment().verifies();
             let rejected = self.strategy.cache(verifies).rejected();
             let unwanted = rejected.into_iter().chain(replaced).collect();
-            let tls = grant.endpoint.tls().map_or("", OwnTls::id);
-            let key = Sealing::new(&config, verifies, tls);
+            let key = Sealing::new(&config, verifies, grant.endpoint.tls());
             let session = key.ok().map(|key| Session::new(key, store, self.errands.clone()));
             if let Some(session) = session {
                 match session.claim(unwanted, self.obtained, self.deadline).await {

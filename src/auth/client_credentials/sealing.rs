@@ -9,9 +9,15 @@ use aws_lc_rs::{
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 
 use super::{Config, config::Dialect};
-use crate::{http::headers, json, now::Now, secret::Secret, token_cache::AccessToken};
+use crate::{
+    http::{headers, tls::OwnTls},
+    json,
+    now::Now,
+    secret::Secret,
+    token_cache::AccessToken,
+};
 
-/// The store's key and the cipher's, both out of the client's secret: who reads the store learns
+/// The store's key and the cipher's, both out of the client's secret or key: who reads the store learns
 /// nothing of the client, and who writes to it cannot make a value that opens.
 pub(super) struct Sealing {
     pub name: String,
@@ -22,10 +28,14 @@ pub(super) struct Sealing {
 
 impl Sealing {
     /// For calls that verify servers or do not, and have these CAs and this certificate.
-    pub fn new(config: &Config, verifies: bool, tls: &str) -> Result<Self, Unspecified> {
-        let identity = identity(config, verifies, tls);
-        let secret = config.authentication.material().ok_or(Unspecified)?;
-        let derived = Salt::new(HKDF_SHA256, SALT).extract(secret.expose().as_bytes());
+    pub fn new(config: &Config, verifies: bool, tls: Option<&OwnTls>) -> Result<Self, Unspecified> {
+        // It has the method in it: a secret and a key that are the same bytes seal otherwise.
+        let identity = identity(config, verifies, tls.map_or("", OwnTls::id));
+        let material = match config.authentication.material() {
+            Some(secret) => secret.expose().as_bytes(),
+            None => tls.and_then(OwnTls::key).ok_or(Unspecified)?,
+        };
+        let derived = Salt::new(HKDF_SHA256, SALT).extract(material);
         let derive = |purpose: &[u8]| {
             let mut key = [0; 32];
             derived.expand(&[purpose, &identity], Bytes32)?.fill(&mut key)?;
@@ -155,7 +165,18 @@ pub(super) mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::auth::client_credentials::{GrantType, config::Authentication};
+    use crate::{
+        auth::client_credentials::{GrantType, Method, config::Authentication},
+        http::tls::TlsOptions,
+    };
+
+    macro_rules! fixture {
+        ($name:literal) => {
+            include_str!(concat!("../../../tests/fixtures/", $name))
+        };
+    }
+
+    const CERTIFICATE: &str = fixture!("certificate.pem");
 
     pub fn config() -> Config {
         Config {
@@ -171,7 +192,7 @@ pub(super) mod tests {
     }
 
     pub fn sealing(config: &Config) -> Sealing {
-        Sealing::new(config, true, "").unwrap()
+        Sealing::new(config, true, None).unwrap()
     }
 
     pub fn now() -> Now {
@@ -184,6 +205,41 @@ pub(super) mod tests {
 
     pub fn token(text: &str, lifetime: f64) -> AccessToken {
         AccessToken::new(text.to_owned().into(), now(), lifetime)
+    }
+
+    /// A client that is known by its certificate.
+    fn of_certificate() -> Config {
+        let method = Method::TlsClientAuth;
+        Config {
+            authentication: Authentication { method, ..Authentication::default() },
+            ..config()
+        }
+    }
+
+    fn tls(key: &str, passphrase: Option<&str>) -> OwnTls {
+        let secret = |text: &str| Secret::from(text.to_owned());
+        let options = TlsOptions {
+            ca: None,
+            cert: Some(CERTIFICATE.to_owned()),
+            key: Some(secret(key)),
+            passphrase: passphrase.map(secret),
+        };
+        // Its time has come by then.
+        OwnTls::new(&options, after(now(), 1e8)).unwrap()
+    }
+
+    #[test]
+    fn a_client_that_is_known_by_its_certificate_seals_with_the_key_in_each_of_its_forms() {
+        let sealing = |tls: &OwnTls| Sealing::new(&of_certificate(), true, Some(tls)).unwrap();
+        let key = sealing(&tls(fixture!("rsa.pem"), None));
+        let sealed = key.seal(&token("t", 3600.0)).unwrap();
+        for (pem, passphrase) in
+            [(fixture!("rsa-pkcs1.pem"), None), (fixture!("rsa-encrypted.pem"), Some("test"))]
+        {
+            let other = sealing(&tls(pem, passphrase));
+            assert_eq!(other.name, key.name);
+            assert!(other.open(&sealed, now(), now()).is_some());
+        }
     }
 
     #[test]
@@ -245,8 +301,13 @@ pub(super) mod tests {
             Config { extra_params: vec![(text("xy"), String::new().into())], ..config() },
         ];
         let mut keys: Vec<_> = others.iter().chain([&config()]).map(sealing).collect();
-        keys.push(Sealing::new(&config(), false, "").unwrap());
-        keys.push(Sealing::new(&config(), true, "another certificate").unwrap());
+        keys.push(Sealing::new(&config(), false, None).unwrap());
+        let ca = TlsOptions { ca: Some(CERTIFICATE.to_owned()), ..TlsOptions::default() };
+        let with_ca = OwnTls::new(&ca, now()).unwrap();
+        let with_key = tls(fixture!("rsa.pem"), None);
+        keys.push(Sealing::new(&config(), true, Some(&with_ca)).unwrap());
+        keys.push(Sealing::new(&config(), true, Some(&with_key)).unwrap());
+        keys.push(Sealing::new(&of_certificate(), true, Some(&with_key)).unwrap());
         for (i, key) in keys.iter().enumerate() {
             let sealed = key.seal(&token("t", 3600.0)).unwrap();
             for (j, other) in keys.iter().enumerate() {
@@ -254,6 +315,8 @@ pub(super) mod tests {
                 assert_eq!(other.open(&sealed, now(), now()).is_some(), i == j, "{i} {j}");
             }
         }
+        // What is not secret opens nothing.
+        assert!(Sealing::new(&of_certificate(), true, Some(&with_ca)).is_err());
         let reordered = Config { scopes: vec![text("b a"), text("a")], ..config() };
         assert_eq!(sealing(&reordered).name, sealing(&config()).name);
     }
