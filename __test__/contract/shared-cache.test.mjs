@@ -111,6 +111,37 @@ describe("a shared cache", () => {
     assert.equal(server.requests.length, 1);
   });
 
+  it("is passed by where tokens are too short-lived to be shared, until one is not", async (t) => {
+    const store = new MemoryStore();
+    let [last, lifetime] = [0, 10];
+    const server = await httpServer(t, (_, response) => {
+      last += 1;
+      reply(response, { access_token: `access-token-${last}`, expires_in: lifetime });
+    });
+    const auth = oauthOf(server.url, { cache: store });
+    await auth();
+    await until(() => store.operations.at(-1) === "unlock");
+    const before = store.operations.length;
+    for (let i = 0; i < 3; i++) await auth();
+    assert.equal(store.operations.length, before);
+    lifetime = 3600;
+    assert.equal(await tokenOf(auth), "access-token-5");
+    await until(() => store.values.size === 1);
+    assert.equal(await tokenOf(oauthOf(server.url, { cache: store })), "access-token-5");
+  });
+
+  it("keeps its lock for as long as the fetch takes", async (t) => {
+    const store = new MemoryStore();
+    const locks = () => store.asked.filter(({ operation }) => operation === "lock");
+    const server = await httpServer(t, async (_, response) => {
+      await until(() => locks().length === 3);
+      reply(response, { access_token: "t", expires_in: 3600 });
+    });
+    await oauthOf(server.url, { cache: store })();
+    assert.equal(new Set(locks().map(({ owner }) => owner)).size, 1);
+    for (const { ttlMs } of locks()) assert.equal(ttlMs, 2_000);
+  });
+
   it("of Keyv's shape needs no lock", async (t) => {
     const store = new MemoryStore();
     const cache = {

@@ -1,8 +1,11 @@
 //! How a token comes to be kept: out of the store that processes share, or by token requests.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::{
+    select,
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::{
     ClientCredentials, Config, LONGEST_FETCH,
@@ -10,7 +13,7 @@ use super::{
     grant::Grant,
     request::TokenRequest,
     sealing::Sealing,
-    store::{Claim, Session},
+    store::{Found, Session},
 };
 use crate::{
     auth::Io,
@@ -53,7 +56,8 @@ impl Load {
         ticket.finish(loaded, Instant::now().into_std());
         // Whoever waits here has the token by now; other processes get it next.
         if let Some(session) = session {
-            session.end(token.as_ref(), self.now()).await;
+            let is_shared = session.end(token.as_ref(), self.now()).await;
+            self.strategy.is_unshared.store(token.is_some() && !is_shared, Relaxed);
         }
     }
 
@@ -68,16 +72,36 @@ impl Load {
             let verifies = self.http.environment().verifies();
             let rejected = self.strategy.cache(verifies).rejected();
             let unwanted = rejected.into_iter().chain(replaced).collect();
-            let key = Sealing::new(&config, verifies, grant.endpoint.tls());
-            let session = key.ok().map(|key| Session::new(key, store, self.errands.clone()));
-            if let Some(session) = session {
-                match session.claim(unwanted, self.obtained, self.deadline).await {
-                    Claim::Token { token, whole } => return Ok(self.due(token, whole)),
-                    Claim::Fetch(session) => *claimed = Some(session),
-                }
+            if let Ok(key) = Sealing::new(&config, verifies, grant.endpoint.tls()) {
+                let errands = self.errands.clone();
+                let session = Session::new(key, store, errands, unwanted, self.obtained);
+                return self.load_beside(session, grant, claimed).await;
             }
         }
         self.fetch(grant).await.map(|token| self.due(token, None))
+    }
+
+    async fn load_beside(
+        &self,
+        mut session: Session,
+        grant: Arc<Grant>,
+        claimed: &mut Option<Session>,
+    ) -> Result<AccessToken, Failure> {
+        if !self.strategy.is_unshared.load(Relaxed)
+            && let Some(Found { token, whole }) = session.claim(self.deadline).await
+        {
+            return Ok(self.due(token, whole));
+        }
+        let fetched = select! {
+            biased;
+            fetched = self.fetch(grant) => fetched,
+            Found { token, whole } = session.beside() => {
+                session.end(None, self.now()).await;
+                return Ok(self.due(token, whole));
+            }
+        };
+        *claimed = Some(session);
+        fetched.map(|token| self.due(token, None))
     }
 
     fn due(&self, token: AccessToken, whole: Option<f64>) -> AccessToken {
