@@ -192,6 +192,11 @@ impl Authentication {
 }
 
 impl Assertion {
+    /// Whether a signature takes longer than a hop to another thread.
+    pub fn is_slow(&self) -> bool {
+        self.key.is_slow()
+    }
+
     /// One, good for a minute, that no other request has.
     ///
     /// # Errors
