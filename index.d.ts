@@ -273,13 +273,13 @@ export type ClientCertificate = {
 
 /** Where processes share what they have; a Keyv instance is one. Each method may be `async`. */
 export type TokenCache = {
-  /** The value that was set, unless it has ended; else anything that is no string. */
+  /** The value that was set, as a string or its bytes, unless it has ended; else anything else. */
   get(key: string): unknown;
   /** Keeps a string for `ttlMs` milliseconds. */
   set(key: string, value: string, ttlMs: number): unknown;
   /**
    * Takes the lock `key` for `ttlMs` milliseconds where nobody has it, or has it last that long from
-   * now on where it is `owner`'s; gives `true` where it did either. With `lock` and `unlock` one
+   * now on where it is `owner`'s; gives something truthy where it did either. With `lock` and `unlock` one
    * process fetches while the others wait for what it sets; as long as it fetches, it extends its
    * lock of 2 seconds every 0.7.
    */

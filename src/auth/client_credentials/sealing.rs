@@ -66,6 +66,9 @@ impl Sealing {
 
     /// The token as from `begun` on, and for how many seconds it was used in all.
     pub fn open(&self, sealed: &str, begun: Now, now: Now) -> Option<(AccessToken, Option<f64>)> {
+        if sealed.len() > LONGEST_VALUE {
+            return None;
+        }
         let mut sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = sealed.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -157,6 +160,9 @@ impl KeyType for Bytes32 {
 
 /// Another form of values has another number: old and new ones never meet.
 const SALT: &[u8] = b"@key0ai/native shared token cache 1";
+/// A token is part of an answer of 1 MiB, whose escapes may double it, and base64 adds a third.
+/// Redis keeps 512 MiB, which would hold up other calls.
+const LONGEST_VALUE: usize = 3 << 20;
 /// In seconds: a token from further in the future is not trusted.
 const CLOCKS_APART: f64 = 10.0;
 
@@ -269,6 +275,15 @@ pub(super) mod tests {
             let cut = BASE64_URL_SAFE_NO_PAD.encode(&bytes[..i]);
             assert!(key.open(&cut, begun, begun).is_none(), "cut at {i}");
         }
+    }
+
+    #[test]
+    fn the_longest_token_opens_and_what_is_longer_is_not_read() {
+        let (key, begun) = (sealing(&config()), now());
+        let sealed = key.seal(&token(&"\"".repeat(1 << 20), 3600.0)).unwrap();
+        assert!(key.open(&sealed, begun, begun).is_some());
+        let longer = key.seal(&token(&"\"".repeat(5 << 18), 3600.0)).unwrap();
+        assert!(key.open(&longer, begun, begun).is_none());
     }
 
     #[test]
