@@ -10,11 +10,11 @@
  */
 
 const diagnostics = require("node:diagnostics_channel");
-const { debuglog } = require("node:util");
 const { now } = require("./at-load.js");
 
-const log = debuglog("key0");
-const isLogged = log.enabled === true;
+/** Bun takes more than a millisecond to load `node:util`. */
+const log = process.env.NODE_DEBUG ? require("node:util").debuglog("key0") : undefined;
+const isLogged = log?.enabled === true;
 
 const EVENTS = /** @type {const} */ (["start", "end", "asyncStart", "asyncEnd", "error"]);
 
@@ -126,9 +126,9 @@ function told(channels, url, make) {
  */
 function logCall(kind, steps, origin, durationMs, end) {
   for (const step of steps) {
-    log("%s %s +%s ms %s", kind, step.origin, step.afterMs.toFixed(1), step.what);
+    log?.("%s %s +%s ms %s", kind, step.origin, step.afterMs.toFixed(1), step.what);
   }
-  log("%s %s %s ms %s", kind, origin, durationMs.toFixed(1), end);
+  log?.("%s %s %s ms %s", kind, origin, durationMs.toFixed(1), end);
 }
 
 /**

@@ -11,7 +11,6 @@
  */
 
 const { channel } = require("node:diagnostics_channel");
-const { types } = require("node:util");
 const { isRecord, nameAndMessage } = require("./errors.js");
 
 /**
@@ -89,7 +88,7 @@ function started({ kind, key, value, owner, ttlMs }, { secret, cache }) {
  */
 function read(kind, value) {
   if (kind === "lock") return Boolean(value);
-  if (kind !== "get" || !types.isUint8Array(value)) return value;
+  if (kind !== "get" || !require("node:util").types.isUint8Array(value)) return value;
   const { buffer, byteOffset, byteLength } = value;
   return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }
@@ -102,7 +101,8 @@ function read(kind, value) {
  */
 function report(operation, error) {
   if (!cacheErrors.hasSubscribers) return;
-  const told = types.isNativeError(error) ? error : new Error(nameAndMessage(error)[1]);
+  const { isNativeError } = require("node:util").types;
+  const told = isNativeError(error) ? error : new Error(nameAndMessage(error)[1]);
   cacheErrors.publish({ operation, error: told });
 }
 

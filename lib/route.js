@@ -9,7 +9,6 @@
  * @import { ErrorRecord } from "../binding"
  */
 
-const { isDeepStrictEqual, types } = require("node:util");
 const atLoad = require("./at-load.js");
 const { unwrap } = require("./errors.js");
 const { checkFetch } = require("./load.js");
@@ -120,6 +119,7 @@ function isDefault(dispatcher) {
     if (Class.name !== "Agent" || Class.prototype.dispatch !== dispatcher.dispatch) {
       return false;
     }
+    const { isDeepStrictEqual } = require("node:util");
     return isDeepStrictEqual(settings(dispatcher), settings(new Class()));
   } catch {
     return false;
@@ -135,14 +135,15 @@ function settings(agent) {
 
 /**
  * Whether `fetch` is the runtime's own: those of Node and Deno are JavaScript, Bun's is native and
- * has a method.
+ * has a method. The text of a proxy, which has all that it stands for, has another name or none.
  *
  * @param {any} fetch
  */
 function isRuntimes(fetch) {
-  if (typeof fetch !== "function" || fetch.name !== "fetch" || types.isProxy(fetch)) return false;
+  if (typeof fetch !== "function" || fetch.name !== "fetch") return false;
   const text = source.call(fetch);
-  if (bun) return text.includes("[native code]") && Object.hasOwn(fetch, "preconnect");
+  const isNative = /^function fetch\(.*\[native code\]/s.test(text);
+  if (bun) return isNative && Object.hasOwn(fetch, "preconnect");
   if (deno) return /^(async )?function fetch\((\.\.\.\w+|input, init\b)/.test(text);
   return text.includes("internal/deps/undici/undici");
 }

@@ -9,7 +9,6 @@
  * @typedef {{ setTls(tls: object, nowMs: number): undefined | import("../binding").ErrorRecord }} Handle
  */
 
-const { types } = require("node:util");
 const { isRecord, nameAndMessage, readable } = require("./errors.js");
 
 const NAMES = /** @type {const} */ (["ca", "cert", "key", "passphrase"]);
@@ -41,7 +40,7 @@ function tlsOption(option) {
     changes = true;
     const given = readable(field, () => value());
     // A promise is refused. That it rejects, too, nobody else will hear of.
-    if (types.isPromise(given)) given.catch(() => {});
+    if (require("node:util").types.isPromise(given)) given.catch(() => {});
     return given;
   };
   const parts = read();
