@@ -61,8 +61,8 @@ export type ClaimsHandle = Claims
 
 /** One errand. What it does not need is `null`. */
 export declare class Errand {
-  /** `secret`, `get`, `set`, `lock`, `unlock`, `report`. */
-  readonly kind: 'secret' | 'get' | 'set' | 'lock' | 'unlock' | 'report'
+  /** `secret`, `token`, `get`, `set`, `lock`, `unlock`, `report`. */
+  readonly kind: 'secret' | 'token' | 'get' | 'set' | 'lock' | 'unlock' | 'report'
   /** The store's key, or the lock's name. */
   readonly key?: string
   /** What to store. */
@@ -127,7 +127,10 @@ export declare class RemoteIssuer {
   prepare(environment?: Array<string | undefined | null> | undefined | null): void
   /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
   setTls(tls: object, nowMs: number): Outcome<undefined>
-  /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
+  /**
+   * Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. Where
+   * `strategy` cannot be asked here, it is what `given` comes from.
+   */
   issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment?: Array<string | undefined | null> | undefined | null, part?: Call | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer

@@ -7,7 +7,7 @@
  * becomes of a failure, is Rust's to say.
  *
  * @import { Auth, Errand, ErrorRecord, Errands } from "../binding"
- * @import { TokenCache } from "../index.js"
+ * @import { AuthHeaderProvider, TokenCache } from "../index.js"
  */
 
 const { channel } = require("node:diagnostics_channel");
@@ -15,8 +15,9 @@ const { isRecord, nameAndMessage } = require("./errors.js");
 
 /**
  * @typedef {object} Hands
- * @property {(() => unknown) | undefined} secret
- * @property {TokenCache | undefined} cache
+ * @property {(() => unknown) | undefined} [secret]
+ * @property {TokenCache | undefined} [cache]
+ * @property {AuthHeaderProvider} [auth] Which is asked for another token.
  */
 
 /** The hands of strategies that need any. @type {WeakMap<Auth, Hands>} */
@@ -37,10 +38,10 @@ function hasErrands(outcome) {
 /**
  * Does the errands, for as long as there are any, and gives the outcome of the call.
  * @param {Errands} errands
- * @param {Auth} strategy
+ * @param {Hands} [hands]
  */
-function done(errands, strategy) {
-  serve(errands, handsOf.get(strategy));
+function done(errands, hands) {
+  serve(errands, hands);
   return errands.outcome();
 }
 
@@ -58,16 +59,18 @@ async function perform(errand, hands) {
   try {
     errand.done(await started(errand, hands));
   } catch (error) {
-    errand.failed(nameAndMessage(error)[1]);
-    if (errand.kind !== "secret") report(errand.kind, error);
+    errand.failed(nameAndMessage(reasonOf(errand, error))[1]);
+    if (errand.kind !== "secret" && errand.kind !== "token") report(errand.kind, error);
   }
 }
 
 /** @param {any} errand @param {any} hands */
-function started({ kind, key, value, owner, ttlMs }, { secret, cache }) {
+function started({ kind, key, value, owner, ttlMs }, { secret, cache, auth }) {
   switch (kind) {
     case "secret":
       return secret();
+    case "token":
+      return auth().then(authorizationOf);
     case "get":
       return cache.get(key);
     case "set":
@@ -77,6 +80,16 @@ function started({ kind, key, value, owner, ttlMs }, { secret, cache }) {
     default:
       return cache.unlock(key, owner);
   }
+}
+
+/** @param {Record<string, string>} headers */
+function authorizationOf({ Authorization }) {
+  return Authorization;
+}
+
+/** The message of our own errors is for the buyer. @param {Errand} errand @param {any} error */
+function reasonOf({ kind }, error) {
+  return kind === "token" ? (error?.cause ?? error) : error;
 }
 
 /** @param {string | undefined} operation @param {unknown} error */

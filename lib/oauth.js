@@ -67,7 +67,7 @@ function providerOf(strategy, route, renew) {
     renew?.(strategy);
     return strategy;
   };
-  return provider(Object.assign(headers, { invalidate }), standsIn, route);
+  return provider(Object.assign(headers, { invalidate }), standsIn, strategy, route);
 }
 
 /**
@@ -86,7 +86,7 @@ async function load(strategy, route, now, watch) {
     const loading = strategy.load(now, variables, part);
     if (part && sender) send(part, sender, route.url, variables, route);
     let value = await loading;
-    if (hasErrands(value)) value = await done(value, strategy);
+    if (hasErrands(value)) value = await done(value, handsOf.get(strategy));
     if (!isRecord(value)) return value;
     if (again === 0 || !route.takesOver(value)) return failed(value, route.thrown);
     elapsedMs = value.cause?.dialect ?? 0;

@@ -1,7 +1,8 @@
-//! What a load needs of the caller's side: a secret that a function gives, what a store keeps.
+//! What a load or a call needs of the caller's side: a secret that a function gives, what a store
+//! keeps, another token of a strategy that only the caller's side can ask.
 //!
-//! The load sends an [`Errand`] and waits for its [`Answer`]. Whoever began the load does them, in
-//! its own async context; the core knows only that an answer may be late or never come.
+//! Whoever needs it sends an [`Errand`] and waits for its [`Answer`]. Whoever began the load or the
+//! call does them, in its own async context; the core knows only that an answer may be late or never come.
 
 use std::future::pending;
 
@@ -14,6 +15,8 @@ use crate::secret::Secret;
 pub enum Errand {
     /// Ask the function that stands for the client's secret or key.
     Secret,
+    /// Ask the call's strategy for the header's value once more: what it gave was rejected.
+    Token,
     /// What the store has under `key`.
     Get {
         /// The store's key.
@@ -56,7 +59,7 @@ pub enum Errand {
 /// What came of it.
 #[derive(Debug)]
 pub enum Answer {
-    /// A text: the secret, or what the store had.
+    /// A text: the secret, the header's value, or what the store had.
     Text(Secret),
     /// Something else than a text; of a lock that it was taken, where that is true.
     Other(bool),

@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    auth::{Auth, ClientCredentials, Io, client_credentials::LONGEST_FETCH},
+    auth::{Auth, ClientCredentials, Headers, Io, client_credentials::LONGEST_FETCH},
+    errand::{Answer, Errand},
     error::{ArgumentError, Cause, Code, Key0Error},
     http::{
         Client, Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
@@ -23,6 +24,7 @@ use crate::{
     message::Message,
     now::Now,
     redact::{Excerpt, Redactor},
+    secret::Secret,
 };
 
 /// A backend that issues credentials. Clones share its configuration.
@@ -77,10 +79,19 @@ pub struct Call<F> {
 }
 
 /// Where a call's headers come from.
-pub enum CallAuth<F, S = Auth> {
+pub enum CallAuth<F> {
     /// From a strategy of this package.
-    Strategy(S),
+    Strategy(Auth),
     /// From the caller's own function, whose promise is waited for.
+    Given(F),
+    /// From a strategy that only the caller's side can ask: it is watched, or others send its
+    /// requests.
+    Asked(F, Auth),
+}
+
+/// Headers that are waited for.
+enum Awaited<F> {
+    Strategy(Headers),
     Given(F),
 }
 
@@ -169,15 +180,18 @@ impl RemoteTokenIssuer {
         let Call { body, auth, now, courier, along } = call;
         let waits_for = match &auth {
             CallAuth::Strategy(auth) => auth.token_origin().map_or(Phase::Auth, Phase::Token),
-            CallAuth::Given(_) => Phase::Auth,
+            CallAuth::Given(_) | CallAuth::Asked(..) => Phase::Auth,
         };
         let until = self.headers_until(&auth, now);
-        let (auth, renewal) = match auth {
+        let (headers, renewal) = match auth {
             CallAuth::Strategy(auth) => {
                 let headers = auth.headers(now, io);
-                (CallAuth::Strategy(headers), Renewal::of(auth, now, io))
+                (Awaited::Strategy(headers), Renewal::of(auth, now, io, false))
             }
-            CallAuth::Given(given) => (CallAuth::Given(given), None),
+            CallAuth::Given(given) => (Awaited::Given(given), None),
+            CallAuth::Asked(given, auth) => {
+                (Awaited::Given(given), Renewal::of(auth, now, io, true))
+            }
         };
         let settings = self.0.clone();
         let http = match &courier {
@@ -192,9 +206,9 @@ impl RemoteTokenIssuer {
             let (limit, deadline) = (settings.timeout, deadline(now, settings.timeout));
             let sent = Sent::default();
             let lines = async {
-                match auth {
-                    CallAuth::Strategy(headers) => headers.await.map_err(Failure::Auth),
-                    CallAuth::Given(given) => lines(given.await),
+                match headers {
+                    Awaited::Strategy(headers) => headers.await.map_err(Failure::Auth),
+                    Awaited::Given(given) => lines(given.await),
                 }
             };
             let lines = match until {
@@ -242,7 +256,7 @@ impl RemoteTokenIssuer {
             _ if timeout < LONGEST_FETCH => Some(deadline(now, timeout)),
             CallAuth::Strategy(Auth::ClientCredentials(_)) => None,
             CallAuth::Strategy(_) => Some(deadline(now, timeout)),
-            CallAuth::Given(_) => Some(deadline(now, timeout + AFTERWARDS)),
+            CallAuth::Given(_) | CallAuth::Asked(..) => Some(deadline(now, timeout + AFTERWARDS)),
         }
     }
 }
@@ -394,15 +408,19 @@ impl Exchange for Issue<'_> {
 /// What gives another token where the backend rejects the first.
 struct Renewal {
     strategy: ClientCredentials,
+    /// Whether only the caller's side can ask it.
+    is_asked: bool,
     /// When the call began.
     call: Now,
     io: Io,
 }
 
 impl Renewal {
-    fn of(auth: Auth, call: Now, io: &Io) -> Option<Self> {
+    fn of(auth: Auth, call: Now, io: &Io, is_asked: bool) -> Option<Self> {
         match auth {
-            Auth::ClientCredentials(strategy) => Some(Self { strategy, call, io: io.clone() }),
+            Auth::ClientCredentials(strategy) => {
+                Some(Self { strategy, is_asked, call, io: io.clone() })
+            }
             Auth::None | Auth::SharedSecret(_) | Auth::SignedJwt(_) => None,
         }
     }
@@ -413,15 +431,26 @@ impl Renewal {
         lines: &[HeaderLine],
         deadline: Instant,
     ) -> Result<Vec<HeaderLine>, Option<String>> {
-        let Self { strategy, call, io } = self;
         let rejected = lines.first().ok_or(None)?;
-        let mono = Instant::now().into_std();
-        let token = strategy.another_token(&rejected.value, call, mono, &io);
-        match timeout_at(deadline, token).await {
-            Ok(Ok(value)) => Ok(vec![HeaderLine { value, ..rejected.clone() }]),
-            Ok(Err(error)) => Err(error.cause.map(|cause| cause.message)),
+        match timeout_at(deadline, self.token(&rejected.value)).await {
+            Ok(value) => Ok(vec![HeaderLine { value: value?, ..rejected.clone() }]),
             Err(_) => Err(Some("none came in time".to_owned())),
         }
+    }
+
+    async fn token(self, rejected: &Secret) -> Result<Secret, Option<String>> {
+        let Self { strategy, is_asked, call, io } = self;
+        if is_asked {
+            strategy.invalidate(Some(rejected.expose()));
+            return match io.errands.run(Errand::Token).await {
+                Answer::Text(token) => Ok(token),
+                Answer::Other(_) => Err(None),
+                Answer::Failed(why) => Err(Some(why)),
+            };
+        }
+        let mono = Instant::now().into_std();
+        let token = strategy.another_token(rejected, call, mono, &io).await;
+        token.map_err(|error| error.cause.map(|cause| cause.message))
     }
 }
 

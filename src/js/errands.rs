@@ -160,8 +160,11 @@ impl ErrandsHandle {
 /// One errand. What it does not need is `null`.
 #[napi(js_name = "Errand")]
 pub struct ErrandHandle {
-    /// `secret`, `get`, `set`, `lock`, `unlock`, `report`.
-    #[napi(readonly, ts_type = "'secret' | 'get' | 'set' | 'lock' | 'unlock' | 'report'")]
+    /// `secret`, `token`, `get`, `set`, `lock`, `unlock`, `report`.
+    #[napi(
+        readonly,
+        ts_type = "'secret' | 'token' | 'get' | 'set' | 'lock' | 'unlock' | 'report'"
+    )]
     pub kind: String,
     /// The store's key, or the lock's name.
     #[napi(readonly)]
@@ -225,6 +228,7 @@ impl From<Pending> for ErrandHandle {
         let of = |kind: &str, key| Self { kind: kind.to_owned(), key, ..none };
         match errand {
             Errand::Secret => of("secret", None),
+            Errand::Token => of("token", None),
             Errand::Get { key } => of("get", Some(key)),
             Errand::Set { key, value, ttl_ms } => {
                 Self { value: Some(value), ttl_ms: Some(ttl_ms), ..of("set", Some(key)) }

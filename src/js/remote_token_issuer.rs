@@ -88,7 +88,8 @@ impl RemoteIssuerHandle {
         })
     }
 
-    /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
+    /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. Where
+    /// `strategy` cannot be asked here, it is what `given` comes from.
     #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn issue<'env>(
         &self,
@@ -107,11 +108,12 @@ impl RemoteIssuerHandle {
         let token = part.as_ref().and_then(|part| part.along_with_token(now));
         let along = part.as_mut().and_then(|part| part.along(now));
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
-        let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
+        let has_errands = auth.is_some_and(|auth| given.is_some() || auth.has_errands());
         let call = Call {
             body,
             auth: match (given, auth) {
-                (Some(given), _) => CallAuth::Given(given.wait()),
+                (Some(given), None) => CallAuth::Given(given.wait()),
+                (Some(given), Some(auth)) => CallAuth::Asked(given.wait(), auth.clone()),
                 (None, auth) => CallAuth::Strategy(auth.cloned().unwrap_or(Auth::None)),
             },
             now,
