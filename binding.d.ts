@@ -33,14 +33,6 @@ export declare class Call {
    * `traced` of the headers go along with the token request of an issue, too.
    */
   constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null)
-  /** Waits for the next request: an empty text tells that the call is over. */
-  next(environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord> | ErrorRecord | string
-  /** The request that `next` told of. */
-  request(): RequestRecord | null
-  /** The answer to the last request, as far as it came. */
-  answered(head: HeadRecord, body: Uint8Array, broken?: ThwartedRecord | undefined | null): void
-  /** Why there is no answer to the last request. */
-  thwarted(thwarted: ThwartedRecord): void
   /** What was done until now, a line a step, where the call was given headers. */
   steps(): Array<StepRecord>
   /** Ends the call. */
@@ -61,8 +53,8 @@ export type ClaimsHandle = Claims
 
 /** One errand. What it does not need is `null`. */
 export declare class Errand {
-  /** `secret`, `token`, `get`, `set`, `lock`, `unlock`, `report`. */
-  readonly kind: 'secret' | 'token' | 'get' | 'set' | 'lock' | 'unlock' | 'report'
+  /** `secret`, `token`, `send`, `get`, `set`, `lock`, `unlock`, `report`. */
+  readonly kind: 'secret' | 'token' | 'send' | 'get' | 'set' | 'lock' | 'unlock' | 'report'
   /** The store's key, or the lock's name. */
   readonly key?: string
   /** What to store. */
@@ -75,6 +67,8 @@ export declare class Errand {
   readonly operation?: string
   /** How. */
   readonly problem?: string
+  /** The request to be sent: it is given once, and takes what comes of it. */
+  outgoing(): OutgoingHandle | null
   /** It is done, and this came of it. */
   done(value: unknown): void
   /** It failed, with an error that says this. */
@@ -118,6 +112,19 @@ export declare class Issuer {
   verifyWithFallback(token: unknown, fallbackSecrets: unknown, nowMs: number): Outcome<string>
 }
 export type AccessTokenIssuerHandle = Issuer
+
+/** A request on its way. */
+export declare class Outgoing {
+  /** What is to be sent; `null` once that was done. */
+  request(): RequestRecord | null
+  /** Its answer, as far as it came. */
+  answered(head: HeadRecord, body: Uint8Array, broken?: ThwartedRecord | undefined | null): void
+  /** Why it has none. */
+  thwarted(thwarted: ThwartedRecord): void
+  /** Settles when nobody waits for the answer any more. */
+  left(): Promise<void> | void
+}
+export type OutgoingHandle = Outgoing
 
 /** A remote issuer. */
 export declare class RemoteIssuer {

@@ -2,22 +2,27 @@
 "use strict";
 
 /**
- * What only JavaScript can do for a load of a token: ask a function for a secret, and a store for
- * what it keeps. It happens in the async context of the call that began the load; when, and what
- * becomes of a failure, is Rust's to say.
+ * What only JavaScript can do for a call or a load of a token: ask a function for a secret, a store
+ * for what it keeps, a strategy for another token, a `fetch` for an answer. It happens in the async
+ * context of the call; when, and what becomes of a failure, is Rust's to say.
  *
  * @import { Auth, Errand, ErrorRecord, Errands } from "../binding"
  * @import { AuthHeaderProvider, TokenCache } from "../index.js"
+ * @import { Sending } from "./fetch.js"
  */
 
 const { channel } = require("node:diagnostics_channel");
 const { isRecord, nameAndMessage } = require("./errors.js");
+const { send } = require("./fetch.js");
 
 /**
+ * What does them: of those that may come up.
+ *
  * @typedef {object} Hands
  * @property {(() => unknown) | undefined} [secret]
  * @property {TokenCache | undefined} [cache]
  * @property {AuthHeaderProvider} [auth] Which is asked for another token.
+ * @property {Sending} [sending] By whom requests are sent.
  */
 
 /** The hands of strategies that need any. @type {WeakMap<Auth, Hands>} */
@@ -53,9 +58,11 @@ async function serve(errands, hands) {
   }
 }
 
-/** @param {Errand} errand @param {Hands} [hands] */
+/** @param {Errand} errand @param {any} hands */
 async function perform(errand, hands) {
   if (errand.kind === "report") return report(errand.operation, new Error(errand.problem ?? ""));
+  const outgoing = errand.outgoing();
+  if (outgoing) return send(outgoing, hands.sending);
   try {
     errand.done(await started(errand, hands));
   } catch (error) {

@@ -14,7 +14,6 @@ const binding = require("./load.js");
 const { issues, isWatched, told } = require("./diagnostics.js");
 const { done, handsOf, hasErrands } = require("./errands.js");
 const { failed, isRecord, known, nameAndMessage, seekSdkClass, unwrap } = require("./errors.js");
-const { send } = require("./fetch.js");
 const { address, pairs, read } = require("./fields.js");
 const { listen, partOf, signalOf } = require("./part.js");
 const { askedBy, strategyOf, tokenRouteOf } = require("./providers.js");
@@ -91,12 +90,11 @@ async function issue({ issuer, asks, auth, route, renew }, params, options, watc
     // Since the first look the caller's code has run, and the first of two servers was asked.
     if (signal?.aborted) throw signal.reason;
     const leave = part && signal && listen(signal, part);
-    const issuing = issuer.issue(strategy, given, text, Date.now(), variables, part);
-    if (part && sender) send(part, sender, route.url, variables, callers);
-    let outcome = await issuing;
+    let outcome = await issuer.issue(strategy, given, text, Date.now(), variables, part);
     if (hasErrands(outcome)) {
-      const hands = given ? { auth } : handsOf.get(/** @type {Auth} */ (strategy));
-      outcome = await done(outcome, hands);
+      const sending = sender && { sender, url: route.url, keeper: callers };
+      const own = handsOf.get(/** @type {Auth} */ (strategy));
+      outcome = await done(outcome, { ...own, auth, sending });
     }
     leave?.();
     if (!isRecord(outcome)) return JSON.parse(outcome);
