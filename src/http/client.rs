@@ -64,7 +64,8 @@ impl Client {
         Self { along: Some(along), ..self.clone() }
     }
 
-    fn note(&self, origin: &Arc<str>, what: What) {
+    /// Tells those who watch the call of a step.
+    pub(crate) fn note(&self, origin: &Arc<str>, what: What) {
         if let Some(along) = &self.along {
             along.note(origin, what);
         }
