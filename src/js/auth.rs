@@ -19,8 +19,7 @@ use super::{
     errands::{self, Settled},
     outcome::{Outcome, lost, outcome},
     own_tls::{self, own_tls},
-    runtime::{self, Call},
-    settle,
+    runtime, settle,
     text::Text,
 };
 use crate::{
@@ -119,7 +118,7 @@ impl AuthHandle {
             let courier = sends.then(|| io.errands.courier());
             let io = Io { http: call::through(&io.http, courier, along), ..io.clone() };
             let headers = self.auth.headers(now, &io);
-            Box::pin(async move {
+            async move {
                 let lines = headers.await;
                 let first =
                     |lines: Vec<HeaderLine>| lines.into_iter().next().map(|line| line.value);
@@ -132,7 +131,7 @@ impl AuthHandle {
                     record.elapsed_since(now);
                 }
                 outcome
-            }) as Call<_>
+            }
         };
         let refused = |error: &io::Error| Settled::B(self.auth.refused(error).into());
         let lost = || Settled::B(lost());

@@ -33,11 +33,13 @@ use crate::{
 pub type Settled = Either3<Text, ErrorRecord, ErrandsHandle>;
 
 /// A promise of what the call gives that `start` begins, and of errands where it may have them.
-pub fn spawn(
+///
+/// What `start` gives is small: what is large in it, it has boxed.
+pub fn spawn<F: Future<Output = Outcome<Text>> + Send + 'static>(
     env: &Env,
     has_errands: bool,
     environment: Option<Vec<Option<String>>>,
-    start: impl FnOnce(&Io) -> Call<Outcome<Text>>,
+    start: impl FnOnce(&Io) -> F,
     lost: fn() -> Settled,
     refused: impl FnOnce(&io::Error) -> Settled,
 ) -> napi::Result<Either<Object<'_>, Settled>> {
@@ -52,7 +54,7 @@ pub fn spawn(
     let same = tls.clone();
     let start = |io: &Io| {
         let (errands, pending) = Errands::channel();
-        let outcome = start(&Io { errands, ..io.clone() });
+        let outcome = Box::pin(start(&Io { errands, ..io.clone() }));
         Box::pin(with_errands(outcome, pending, same, lost)) as Call<Settled>
     };
     runtime::spawn(env, tls, start, lost, refused)

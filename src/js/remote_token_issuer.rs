@@ -121,7 +121,7 @@ impl RemoteIssuerHandle {
             let io = Io { http: call::through(&io.http, None, token), ..io.clone() };
             // In a box of its own: what awaits a future has room for it twice.
             let mut issued = Box::pin(self.issuer.issue(call, &io));
-            Box::pin(async move {
+            async move {
                 let result = match stopped {
                     None => issued.await,
                     Some(stopped) => select! {
@@ -135,7 +135,7 @@ impl RemoteIssuerHandle {
                     record.elapsed_since(now);
                 }
                 outcome
-            }) as runtime::Call<_>
+            }
         };
         let lost = || Settled::B(internal_error().into());
         let refused = |error: &io::Error| Settled::B(self.issuer.refused(error).into());
