@@ -31,6 +31,7 @@ const REASONS = [
   "the answer is not HTTP",
   "the answer is not JSON",
   "the answer is not valid gzip",
+  "fetch calls no server at this port",
   "the answer is longer than 1 MiB",
   "the answer has more than 5 content codings",
   "wrong version number (ERR_SSL_WRONG_VERSION_NUMBER)",

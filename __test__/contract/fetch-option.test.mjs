@@ -326,6 +326,78 @@ describe("what the runtime's fetch fails with, as a caller's passes it on", () =
     });
   }
 
+  for (const [what, error, words, sent] of /** @type {[string, any, string, boolean][]} */ ([
+    [
+      "Bun's of a handshake",
+      {
+        code: "EPROTO",
+        message: "EPROTO: The TLS handshake failed. Does the server speak TLS on this port?",
+      },
+      "the handshake failed (EPROTO)",
+      true,
+    ],
+    [
+      "Bun's of a certificate",
+      { code: "DEPTH_ZERO_SELF_SIGNED_CERT", message: "self signed certificate" },
+      "self-signed certificate (DEPTH_ZERO_SELF_SIGNED_CERT)",
+      false,
+    ],
+    [
+      "Node's of a handshake that ends",
+      {
+        message: "fetch failed",
+        cause: {
+          code: "ECONNRESET",
+          message:
+            "Client network socket disconnected before secure TLS connection was established",
+        },
+      },
+      "connection closed too early (ECONNRESET)",
+      false,
+    ],
+    [
+      "Node's of what is not HTTP",
+      {
+        message: "fetch failed",
+        cause: { message: "Response does not match the HTTP/1.1 protocol (Expected HTTP/)" },
+      },
+      "the answer is not HTTP",
+      true,
+    ],
+    [
+      "Node's of a head that is too long",
+      { message: "fetch failed", cause: { code: "UND_ERR_HEADERS_OVERFLOW", message: "Overflow" } },
+      "the head of the answer is too long",
+      true,
+    ],
+    [
+      "Node's of a port that it calls nobody at",
+      { message: "fetch failed", cause: { message: "bad port" } },
+      "fetch calls no server at this port",
+      false,
+    ],
+    [
+      "Deno's of such a port",
+      { message: "Fetch failed: Requests to port 1 are blocked" },
+      "fetch calls no server at this port",
+      false,
+    ],
+    [
+      "Deno's of a reset",
+      { message: "fetch failed", cause: { message: "Connection reset by peer (os error 104)" } },
+      "connection reset (ECONNRESET)",
+      true,
+    ],
+  ])) {
+    it(`is told in our words: ${what}`, async () => {
+      const { fetch } = mock(() => {
+        throw Object.assign(new TypeError(error.message), error);
+      });
+      const failed = issueFailed(`Network error: ${words}`, { sent });
+      await rejectsWith(issuerWith(fetch)(PAYMENT), failed);
+    });
+  }
+
   it("may have a port that is none", async () => {
     const cause = { code: "ECONNREFUSED", syscall: "connect", address: "127.0.0.1", port: -5 };
     const { fetch } = mock(() => {

@@ -323,6 +323,7 @@ fn of_the_system(error: &io::Error) -> Option<Reason> {
 }
 
 pub(super) const NO_HTTP: Reason = Reason::new("the answer is not HTTP");
+pub(super) const LONG_HEAD: Reason = Reason::new("the head of the answer is too long");
 /// In the middle of a handshake or an answer, without a word.
 pub(super) const CLOSED: Reason = Reason::coded("connection closed too early", "ECONNRESET");
 
@@ -382,7 +383,7 @@ const WORDS: [(&str, &str); 24] = [
     ("ENOTFOUND", "host name not found"),
     ("EPERM", "operation not permitted"),
     ("EPIPE", "connection closed while the request was sent"),
-    ("EPROTO", "breach of the protocol"),
+    ("EPROTO", "the handshake failed"),
     ("ETIMEDOUT", "connection timed out"),
 ];
 
