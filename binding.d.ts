@@ -222,6 +222,9 @@ export interface RequestRecord {
   body: string
 }
 
+/** That the function which stands for a shared secret threw, as an error. */
+export declare function secretNotHad(): ErrorRecord
+
 /** `sharedSecretAuth` */
 export declare function sharedSecret(headerName: unknown, secret: unknown): Outcome<Auth>
 

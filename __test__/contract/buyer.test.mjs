@@ -50,6 +50,7 @@ const SENTENCES = new Set([
   `${OAUTH}Invalid OAuth response: missing access_token or expires_in (invalid_grant)`,
   `${OAUTH}clientSecret could not be had`,
   `${OAUTH}privateKey could not be had`,
+  "secret could not be had",
   `${OAUTH}Invalid OAuth response: access_token has a line break or another control character inside`,
   `${OAUTH}Invalid OAuth response: token_type is not Bearer`,
 ]);
