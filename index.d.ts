@@ -73,7 +73,8 @@ export function signedJwtAuth(
 
 /**
  * A WHATWG `fetch`, as far as it is used; `fetch` itself is one. What it rejects with becomes
- * `Network error: <its message>` (named `AbortError` or `TimeoutError`: the timeout).
+ * `Network error: <its message>` (8,192 bytes of it at most, without the secrets of the call), or the
+ * timeout where its name is `AbortError` or `TimeoutError`.
  *
  * @example
  * ```ts

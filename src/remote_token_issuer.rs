@@ -194,7 +194,7 @@ impl RemoteTokenIssuer {
             let lines = async {
                 match auth {
                     CallAuth::Strategy(headers) => headers.await.map_err(Failure::Auth),
-                    CallAuth::Given(given) => lines(given.await),
+                    CallAuth::Given(given) => lines(given.await, &settings),
                 }
             };
             let lines = match until {
@@ -273,7 +273,7 @@ fn timeout(given: &Timeout) -> Result<Duration, ArgumentError> {
 
 /// What the caller's function gave, as lines; what `fetch` would refuse, or send the word
 /// "undefined" for, is refused by name.
-fn lines(given: Given) -> Result<Vec<HeaderLine>, Failure> {
+fn lines(given: Given, settings: &Settings) -> Result<Vec<HeaderLine>, Failure> {
     match given {
         Given::Headers(headers) => headers
             .into_iter()
@@ -290,7 +290,9 @@ fn lines(given: Given) -> Result<Vec<HeaderLine>, Failure> {
         Given::Unusable(kind) => Err(Failure::Headers(Unsendable::NoHeaders(kind))),
         Given::Rejected { name, .. } if name == "Key0Error" => Err(Failure::CallersOwn),
         Given::Rejected { name, .. } if name == "AbortError" => Err(Failure::Aborted),
-        Given::Rejected { message, .. } => Err(Failure::Rejected(message)),
+        Given::Rejected { message, .. } => {
+            Err(Failure::Rejected(redactor(settings, &[]).excerpt(&message, false)))
+        }
     }
 }
 
@@ -355,7 +357,7 @@ impl<'a> Issue<'a> {
             return Err(Failure::Backend { answer: described(), body, no_fresh_token: None });
         }
         if let Some(fault) = &reply.broken {
-            return Err(Failure::Fault(fault.clone()));
+            return Err(Failure::Fault(fault.clone().scrubbed(redactor)));
         }
         let members = json::pick(&reply.text, ["token", "tokenType"])
             .map_err(|invalid| Failure::NotJson { answer: described(), invalid })?;
@@ -376,11 +378,14 @@ impl Exchange for Issue<'_> {
     }
 
     fn answered(&mut self, answer: Result<Reply, Fault>) -> Step<Self::Output> {
+        let Self { redirects, settings, lines } = self;
         let reply = match answer {
             Ok(reply) => reply,
-            Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
+            Err(fault) => {
+                let fault = fault.scrubbed(|| redactor(settings, lines));
+                return Step::Done(Err(Failure::Fault(fault)));
+            }
         };
-        let Self { redirects, settings, lines } = self;
         match redirects.follow(&reply, || redactor(settings, lines)) {
             Ok(Some(request)) => Step::Send(Box::new(request)),
             Ok(None) => Step::Done(self.read(&reply)),
@@ -473,7 +478,7 @@ enum Failure {
     /// The caller's `auth` gave up.
     Aborted,
     /// The caller's `auth` failed, with this message.
-    Rejected(String),
+    Rejected(Excerpt),
     /// `JSON.stringify` threw.
     Params,
     /// The caller's `auth` failed with a `Key0Error`.
@@ -514,7 +519,7 @@ impl Failure {
             Self::NotJson { .. } => NETWORK.with("the answer is not JSON"),
             Self::Fault(fault) => NETWORK.with(fault.message()),
             Self::Misdirected { misdirected, .. } => NETWORK.with(misdirected.message()),
-            Self::Rejected(message) if message.trim().is_empty() => {
+            Self::Rejected(message) if message.is_blank() => {
                 NETWORK.with("auth failed and did not say why")
             }
             Self::Rejected(message) => Message::quoting_the_caller("Network error: ", message),

@@ -244,6 +244,37 @@ describe("what fetch fails with", () => {
     await rejectsWith(oauthWith(fetch)(), oauthFailed("the mock says no", { sent: true }));
   });
 
+  it("is cut at 8,192 bytes in the message", async () => {
+    const fails = () => Promise.reject(new Error("é".repeat(5_000)));
+    const words = `${"é".repeat(4_096)}…`;
+    const { fetch } = mock(fails);
+    await rejectsWith(issuerWith(fetch)(PAYMENT), issueFailed(`Network error: ${words}`));
+    await rejectsWith(oauthWith(fetch)(), oauthFailed(words));
+    const auth = issuerWith(fetch, { auth: fails });
+    await rejectsWith(auth(PAYMENT), issueFailed(`Network error: ${words}`));
+  });
+
+  it("does not show the buyer what the call was made with", async () => {
+    const url = "https://user:p4ssword@backend.internal/issue?key=query-s3cret";
+    const said = `POST ${url} with ${CLIENT.clientSecret} and header-s3cret`;
+    const { fetch } = mock(() => Promise.reject(new Error(said)));
+    const auth = sharedSecretAuth("X-API-Key", "header-s3cret");
+    const hidden =
+      /^Network error: POST https:\/\/\[redacted\]@backend\.internal\/issue\?key=\[redacted\] with/;
+    const error = await rejectsWith(
+      issuerWith(fetch, { url, auth })(PAYMENT),
+      issueFailed(hidden, { message: said }),
+    );
+    assert.ok(error.message.endsWith("and [redacted]"));
+    const broken = new ReadableStream({ pull: (it) => it.error(new Error(said)) });
+    const breaks = mock(() => new Response(broken));
+    await rejectsWith(issuerWith(breaks.fetch, { url, auth })(PAYMENT), issueFailed(hidden));
+    const ofToken = said.replace(CLIENT.clientSecret, "[redacted]");
+    await rejectsWith(oauthWith(fetch)(), oauthFailed(ofToken));
+    const failing = issuerWith(fetch, { url, auth: () => Promise.reject(new Error(said)) });
+    await rejectsWith(failing(PAYMENT), issueFailed(hidden));
+  });
+
   it("may say nothing", async () => {
     const { fetch } = mock(() => Promise.reject(new Error(" ")));
     await rejectsWith(

@@ -6,6 +6,7 @@ use super::tls;
 use crate::{
     error::{Cause, Syscall},
     message::{Message, Part},
+    redact::Redactor,
 };
 
 /// A request without a usable answer.
@@ -100,9 +101,21 @@ impl Fault {
     pub fn message(&self) -> Message {
         match &self.thrown {
             Some(thrown) if thrown.message.trim().is_empty() => "fetch did not say why".into(),
-            Some(thrown) => Message::quoting_the_caller("", &thrown.message),
+            Some(thrown) => Message::quoting_the_caller(
+                "",
+                &Redactor::default().excerpt(&thrown.message, false),
+            ),
             None => Message::new("").with(self.reason),
         }
+    }
+
+    /// The same without what the call was made with, in the words of the caller's `fetch`.
+    #[must_use]
+    pub fn scrubbed(mut self, redactor: impl FnOnce() -> Redactor) -> Self {
+        if let Some(thrown) = &mut self.thrown {
+            thrown.message = redactor().excerpt(&thrown.message, false).to_string().into();
+        }
+        self
     }
 
     /// Whether the caller's own `fetch` has given up.
