@@ -30,9 +30,10 @@ export declare class Call {
   /**
    * `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over.
    * `headers` are names and values in turn, for requests that have none of that name; the last
-   * `traced` of the headers go along with the token request of an issue, too.
+   * `traced` of the headers go along with the token request of an issue, too. With a `kind` whoever
+   * listens is told of its steps as they happen.
    */
-  constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null)
+  constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null, kind?: string | undefined | null)
   /** Waits for the next request: an empty text tells that the call is over. */
   next(environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord> | ErrorRecord | string
   /** The request that `next` told of. */
@@ -203,6 +204,9 @@ export interface HeadRecord {
   /** The value of `Retry-After`, if any. */
   retryAfter?: string
 }
+
+/** Has `listener` told of each step of the calls that have a kind, with that, as it happens. */
+export declare function listenToSteps(listener: (arg0: string, arg1: StepRecord) => void): void
 
 /** How many bytes to read of the body of an answer with this head, and one more. */
 export declare function mostToRead(head: HeadRecord): number

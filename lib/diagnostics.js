@@ -6,17 +6,23 @@
  * `NODE_DEBUG=key0` asks for, and the `traceparent` of an active span of OpenTelemetry. Nothing is
  * built where nobody watches, and nothing told has a secret, a header's value or a query.
  *
- * @import { Call, StepRecord } from "../binding"
+ * @import { Call } from "../binding"
  */
 
 const diagnostics = require("node:diagnostics_channel");
 const { debuglog } = require("node:util");
+const binding = require("./load.js");
 
 /** Taken at load: fake clocks do not reach it. */
 const { hrtime } = process;
 const clock = () => Number(hrtime.bigint()) / 1e6;
 const log = debuglog("key0");
 const isLogged = log.enabled === true;
+if (isLogged) {
+  binding.listenToSteps((kind, { origin, afterMs, what }) => {
+    log("%s %s +%s ms %s", kind, origin, afterMs.toFixed(1), what);
+  });
+}
 
 const EVENTS = /** @type {const} */ (["start", "end", "asyncStart", "asyncEnd", "error"]);
 
@@ -51,6 +57,7 @@ function isWatched({ start, end, asyncStart, asyncEnd, error }) {
  * A watched call, and what its events say.
  *
  * @typedef {object} Watch
+ * @property {string | undefined} kind Whose steps are logged as they happen.
  * @property {Record<string, unknown>} headers Those that subscribers of `start` have added.
  * @property {(call: Call | undefined, transport: "native" | "fetch") => void} by Who sends.
  * @property {() => void} hit The token was at hand.
@@ -73,10 +80,12 @@ function told(channels, url, make) {
   /** @type {Call | undefined} */
   let call;
   const begun = clock();
+  const origin = isLogged ? originOf(url) : "";
   /** What a subscriber has frozen stays as it is. @param {string} name @param {unknown} value */
   const tell = (name, value) => Reflect.set(event, name, value);
   /** @type {Watch} */
   const watch = {
+    kind: isLogged ? (isToken ? "token" : "issue") : undefined,
     headers: event.headers,
     by(its, transport) {
       call = its;
@@ -90,13 +99,13 @@ function told(channels, url, make) {
   const settled = (error) => {
     const durationMs = clock() - begun;
     tell("durationMs", durationMs);
-    const steps = call?.steps() ?? [];
-    const status = steps.map((step) => step.status).findLast((it) => it !== undefined);
+    const statuses = (call?.steps() ?? []).map(({ status }) => status);
+    const status = statuses.findLast((it) => it !== undefined);
     if (status !== undefined) tell("status", status);
     if (isLogged) {
       const end = error === undefined ? "done" : `failed: ${nameOf(error)}`;
       const cached = isToken && event.cache === "hit" ? " (cached)" : "";
-      logCall(isToken ? "token" : "issue", steps, originOf(url), durationMs, end + cached);
+      log("%s %s %s ms %s", watch.kind, origin, durationMs.toFixed(1), end + cached);
     }
     if (error !== undefined) {
       tell("error", error);
@@ -106,6 +115,7 @@ function told(channels, url, make) {
     channels.asyncEnd.publish(event);
   };
   const made = () => {
+    if (isLogged) log("%s %s begun", watch.kind, origin);
     const promise = make(watch);
     promise.then(() => settled(), settled);
     channels.end.publish(event);
@@ -117,20 +127,6 @@ function told(channels, url, make) {
     channels.start.publish(event);
     return made();
   }
-}
-
-/**
- * @param {string} kind
- * @param {StepRecord[]} steps
- * @param {string} origin
- * @param {number} durationMs
- * @param {string} end
- */
-function logCall(kind, steps, origin, durationMs, end) {
-  for (const step of steps) {
-    log("%s %s +%s ms %s", kind, step.origin, step.afterMs.toFixed(1), step.what);
-  }
-  log("%s %s %s ms %s", kind, origin, durationMs.toFixed(1), end);
 }
 
 /**

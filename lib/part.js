@@ -27,7 +27,7 @@ function partOf(sender, elapsedMs, watch, signal) {
   const isNone = !isFetch && beside === undefined && signal === undefined;
   const part = isNone
     ? undefined
-    : new binding.Call(isFetch, elapsedMs, beside?.lines, beside?.traced);
+    : new binding.Call(isFetch, elapsedMs, beside?.lines, beside?.traced, watch?.kind);
   watch?.by(part, isFetch ? "fetch" : "native");
   return part;
 }

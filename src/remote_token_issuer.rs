@@ -11,7 +11,7 @@ use crate::{
     error::{ArgumentError, Cause, Code, Key0Error},
     http::{
         Client, Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
-        along::Along,
+        along::{Along, What},
         courier::Courier,
         fault::Phase,
         headers::{self, HeaderLine, Unsendable},
@@ -217,6 +217,7 @@ impl RemoteTokenIssuer {
                 let Some(renewal) = renewal.filter(|_| issue.is_unauthorized(&issued)) else {
                     return issued;
                 };
+                http.notes(settings.endpoint.target().origin()).note(|| Some(What::Rejected));
                 // Boxed, since hardly any call comes here.
                 match Box::pin(renewal.headers(&issue.lines, deadline)).await {
                     Ok(lines) => {

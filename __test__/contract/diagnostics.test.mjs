@@ -1,5 +1,5 @@
 // @ts-check
-/** What those who watch are told: events of `node:diagnostics_channel`, and `NODE_DEBUG=key0`. */
+/** What those who watch are told: events of `node:diagnostics_channel`. */
 import assert from "node:assert/strict";
 import diagnostics from "node:diagnostics_channel";
 import { afterEach, describe, it } from "node:test";
@@ -7,7 +7,6 @@ import { createRemoteTokenIssuer } from "../../index.mjs";
 import { CANARY, rejection, showsNoCanary } from "../support/errors.mjs";
 import { oauth, oauthOf } from "../support/oauth-server.mjs";
 import { PAYMENT } from "../support/payment.mjs";
-import { runScript } from "../support/process.mjs";
 import { closedPort, httpServer, reply } from "../support/server.mjs";
 
 /** @type {(() => void)[]} */
@@ -191,34 +190,5 @@ describe("without subscribers", () => {
     const { url } = await httpServer(t);
     const call = createRemoteTokenIssuer({ url })(PAYMENT);
     assert.equal((await call).token, "t");
-  });
-});
-
-const debugs = process.versions.deno || process.versions.bun ? "not read here" : false;
-
-describe("NODE_DEBUG=key0", { skip: debugs }, () => {
-  it("prints a line a step, with the origin and milliseconds, and no secret", async (t) => {
-    const { url, origin } = await httpServer(t);
-    const source = `
-      import { createRemoteTokenIssuer } from "./index.mjs";
-      const issue = createRemoteTokenIssuer({ url: process.argv[1], secret: "s3cr3t-value" });
-      await issue({});
-      await issue({});
-    `;
-    const env = { NODE_DEBUG: "key0" };
-    const { stderr } = await runScript(source, { args: [`${url}?key=s3cr3t-value`], env });
-    const lines = stderr.trim().split("\n");
-    const said = lines.map((line) => line.replace(/^KEY0 \d+: /, "").replace(/[\d.]+ ms/, "# ms"));
-    assert.deepEqual(said, [
-      `issue ${origin} +# ms connected`,
-      `issue ${origin} +# ms sent`,
-      `issue ${origin} +# ms answered 200`,
-      `issue ${origin} # ms done`,
-      `issue ${origin} +# ms reused a connection`,
-      `issue ${origin} +# ms sent`,
-      `issue ${origin} +# ms answered 200`,
-      `issue ${origin} # ms done`,
-    ]);
-    assert.ok(!stderr.includes("s3cr3t"));
   });
 });

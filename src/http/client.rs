@@ -7,7 +7,7 @@ use tokio::{select, time::timeout, try_join};
 
 use super::{
     Exchange, Fault, Reply, Request, Sent, Step, Target,
-    along::{Along, What},
+    along::{Along, Notes, What},
     body::OneFrame,
     connect::connect,
     connection::{Connection, OpenFailed},
@@ -64,6 +64,12 @@ impl Client {
         Self { along: Some(along), ..self.clone() }
     }
 
+    /// Notes what is done for `origin`, where somebody watches.
+    #[must_use]
+    pub fn notes(&self, origin: &Arc<str>) -> Notes {
+        Notes::new(self.along.as_ref(), origin)
+    }
+
     fn note(&self, origin: &Arc<str>, what: What) {
         if let Some(along) = &self.along {
             along.note(origin, what);
@@ -106,7 +112,7 @@ impl Client {
     /// Writes `request` once and reads its answer, bounded.
     async fn send(&self, request: Request, sent: &Sent) -> Result<Reply, Fault> {
         if let Some(courier) = &self.courier {
-            self.note(request.target.origin(), What::Sent);
+            self.note(request.target.origin(), What::HandedOver);
             return courier.send(request, sent).await;
         }
         let target = request.target.clone();
@@ -199,8 +205,13 @@ impl Client {
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
         let Shared { environment, tls, resolver, .. } = &*self.shared;
         let socket = async {
-            let socket = connect(resolver, target.host(), target.port()).await;
-            socket.map_err(OpenFailed::Connect)
+            let notes = self.notes(target.origin());
+            let socket = connect(resolver, target.host(), target.port(), &notes).await;
+            let socket = socket.map_err(OpenFailed::Connect)?;
+            if target.is_https() {
+                notes.note(|| socket.peer_addr().ok().map(What::Reached));
+            }
+            Ok(socket)
         };
         let tls = async {
             let config = match &target.tls {

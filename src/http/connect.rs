@@ -9,7 +9,10 @@ use tokio::{
 };
 use url::Host;
 
-use super::resolver::{LookupFailed, Resolver};
+use super::{
+    along::{Notes, What},
+    resolver::{LookupFailed, Resolver},
+};
 
 /// Why there is no socket.
 #[derive(Debug)]
@@ -26,6 +29,7 @@ pub(super) async fn connect(
     resolver: &Resolver,
     host: Host<&str>,
     port: u16,
+    notes: &Notes,
 ) -> Result<TcpStream, ConnectFailed> {
     let addresses = match host {
         Host::Ipv4(address) => vec![SocketAddr::from((address, port))],
@@ -34,7 +38,9 @@ pub(super) async fn connect(
             let found = resolver.look_up(name).await;
             let found = found
                 .map_err(|failed| ConnectFailed::Lookup { hostname: name.to_owned(), failed })?;
-            in_turn(found.into_iter().map(|address| with_port(address, port)).collect())
+            let found = in_turn(found.into_iter().map(|it| with_port(it, port)).collect());
+            notes.note(|| Some(What::Resolved(found.clone())));
+            found
         }
     };
     race(addresses).await

@@ -17,13 +17,13 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use super::{
     config,
     outcome::{ErrorRecord, Outcome},
-    runtime,
+    runtime, steps,
 };
 use crate::{
     auth::Io,
     http::{
         Client,
-        along::{Along, Step, What},
+        along::{Along, Step, Tell, What},
         courier::{AnswerHead, Courier, Errand, Errands, Thwarted, courier},
         headers::HeaderLine,
     },
@@ -44,6 +44,8 @@ pub struct CallHandle {
     headers: Option<Vec<HeaderLine>>,
     traced: usize,
     along: Option<Along>,
+    /// Who is told of its steps as they happen.
+    tell: Option<Tell>,
 }
 
 /// A request for JavaScript to send.
@@ -114,13 +116,15 @@ pub struct StepRecord {
 impl CallHandle {
     /// `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over.
     /// `headers` are names and values in turn, for requests that have none of that name; the last
-    /// `traced` of the headers go along with the token request of an issue, too.
+    /// `traced` of the headers go along with the token request of an issue, too. With a `kind` whoever
+    /// listens is told of its steps as they happen.
     #[napi(constructor)]
     pub fn new(
         sends: bool,
         elapsed_ms: f64,
         headers: Option<Vec<String>>,
         traced: Option<u32>,
+        kind: Option<String>,
     ) -> Self {
         let (courier, errands) = sends.then(courier).unzip();
         let (stop, stopped) = oneshot::channel();
@@ -136,7 +140,8 @@ impl CallHandle {
         });
         let traced = traced.and_then(|traced| usize::try_from(traced).ok()).unwrap_or_default();
         let (errand, along) = (Arc::default(), None);
-        Self { courier, errands, errand, stop, stopped, elapsed, headers, traced, along }
+        let tell = kind.and_then(steps::tell);
+        Self { courier, errands, errand, stop, stopped, elapsed, headers, traced, along, tell }
     }
 
     /// Waits for the next request: an empty text tells that the call is over.
@@ -194,7 +199,7 @@ impl CallHandle {
     #[napi]
     pub fn steps(&self) -> Vec<StepRecord> {
         let steps = self.along.as_ref().map(Along::steps).unwrap_or_default();
-        steps.into_iter().map(StepRecord::from).collect()
+        steps.iter().map(StepRecord::from).collect()
     }
 
     /// Ends the call.
@@ -216,13 +221,13 @@ impl CallHandle {
     pub(super) fn along_with_token(&self, now: Now) -> Option<Along> {
         let headers = self.headers.as_ref()?;
         let traced = headers.get(headers.len().checked_sub(self.traced)?..)?;
-        (!traced.is_empty()).then(|| Along::new(now.mono, traced))
+        (!traced.is_empty()).then(|| Along::new(now.mono, traced, None))
     }
 
     /// What goes along with the requests of a call that is watched.
     pub(super) fn along(&mut self, now: Now) -> Option<Along> {
         let headers = self.headers.take()?;
-        self.along = Some(Along::new(now.mono, &headers));
+        self.along = Some(Along::new(now.mono, &headers, self.tell.take()));
         self.along.clone()
     }
 
@@ -261,10 +266,10 @@ pub(super) fn stopped() -> ErrorRecord {
     ErrorRecord { error: "CallersOwn", ..ErrorRecord::default() }
 }
 
-impl From<Step> for StepRecord {
-    fn from(Step { after, origin, what }: Step) -> Self {
+impl From<&Step> for StepRecord {
+    fn from(Step { after, origin, what }: &Step) -> Self {
         let status = match what {
-            What::Answered(status) => Some(status),
+            What::Answered(status) => Some(*status),
             _ => None,
         };
         let what = what.to_string();

@@ -16,7 +16,12 @@ use crate::{
     auth::Io,
     errand::{Answer, Errand, Errands},
     fault_injection,
-    http::{Client, Sent, fault::Phase, tls::OwnTls},
+    http::{
+        Client, Sent,
+        along::{Notes, What},
+        fault::Phase,
+        tls::OwnTls,
+    },
     now::Now,
     secret::Secret,
     token_cache::{AccessToken, Ticket},
@@ -50,6 +55,7 @@ impl Load {
             ticket.cool_down(time);
         }
         let token = loaded.as_ref().ok().cloned();
+        self.notes().note(|| token.as_ref().map(kept));
         ticket.finish(loaded, Instant::now().into_std());
         // Whoever waits here has the token by now; other processes get it next.
         if let Some(session) = session {
@@ -70,7 +76,8 @@ impl Load {
             let unwanted = rejected.into_iter().chain(replaced).collect();
             let tls = grant.endpoint.tls().map_or("", OwnTls::id);
             let key = Sealing::new(&config, verifies, tls);
-            let session = key.ok().map(|key| Session::new(key, store, self.errands.clone()));
+            let (errands, notes) = (self.errands.clone(), self.notes());
+            let session = key.ok().map(|key| Session::new(key, store, errands, notes));
             if let Some(session) = session {
                 match session.claim(unwanted, self.obtained, self.deadline).await {
                     Claim::Token { token, whole } => return Ok(self.due(token, whole)),
@@ -102,6 +109,7 @@ impl Load {
             let Some(delay) = delay.filter(|delay| Instant::now() + *delay < self.deadline) else {
                 return Err(failure);
             };
+            self.notes().note(|| Some(What::Pauses(delay)));
             sleep(delay).await;
             grant = self.grant().await?.1;
         }
@@ -122,6 +130,7 @@ impl Load {
     async fn grant(&self) -> Result<(Arc<Config>, Arc<Grant>), Failure> {
         let ClientCredentials { config, grant, policy, .. } = &self.strategy;
         let Some(field) = policy.asks else { return Ok((config.clone(), grant.clone())) };
+        self.notes().note(|| Some(What::Asks(field)));
         let failed = |why: &str| Failure::Asked { field, why: format!("{field} {why}") };
         let secret = match timeout_at(self.deadline, self.errands.run(Errand::Secret)).await {
             Ok(Answer::Text(secret)) => secret,
@@ -136,7 +145,19 @@ impl Load {
         }
     }
 
+    fn notes(&self) -> Notes {
+        self.http.notes(self.strategy.grant.endpoint.target().origin())
+    }
+
     fn now(&self) -> Now {
         self.obtained.later(Instant::now().into_std())
+    }
+}
+
+/// Until when `token` is kept, if it is.
+fn kept(token: &AccessToken) -> What {
+    match token.usable() {
+        Some(seconds) if seconds <= 0.0 => What::NotKept,
+        usable => What::Kept(usable.map(|it| token.obtained().wall_ms + it * 1000.0)),
     }
 }

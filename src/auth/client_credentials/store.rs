@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{policy::Store, sealing::Sealing};
 use crate::{
     errand::{Answer, Errand, Errands},
+    http::along::{Notes, What},
     now::Now,
     random,
     secret::Secret,
@@ -24,6 +25,7 @@ pub(super) struct Session {
     key: Sealing,
     /// Who has the lock, where this load has it.
     owner: Option<String>,
+    notes: Notes,
 }
 
 /// What a load finds.
@@ -43,8 +45,8 @@ pub(super) enum Claim {
 struct Useless;
 
 impl Session {
-    pub fn new(key: Sealing, store: Store, errands: Errands) -> Self {
-        Self { errands, store, key, owner: None }
+    pub fn new(key: Sealing, store: Store, errands: Errands, notes: Notes) -> Self {
+        Self { errands, store, key, owner: None, notes }
     }
 
     /// A token that is none of `unwanted`; else the duty to fetch one, which one process at a time
@@ -55,6 +57,7 @@ impl Session {
         match timeout(patience, self.seek(&unwanted, begun)).await {
             Ok(Ok(Some((token, whole)))) => {
                 self.unlock().await;
+                self.notes.note(|| Some(What::Stored));
                 Claim::Token { token, whole }
             }
             // Whoever had the lock for so long may be gone; a second token harms nobody.
@@ -78,6 +81,9 @@ impl Session {
             if self.lock().await? {
                 // Whoever had it may have stored a token just before.
                 continue;
+            }
+            if pause == FIRST_PAUSE {
+                self.notes.note(|| Some(What::Locked));
             }
             sleep(pause.mul_f64(0.5 + random::fraction() / 2.0)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -137,9 +143,13 @@ impl Session {
     async fn run(&self, operation: &'static str, errand: Errand) -> Result<Answer, Useless> {
         match timeout(PATIENCE, self.errands.run(errand)).await {
             // Whoever did it has told of it.
-            Ok(Answer::Failed(_)) => Err(Useless),
+            Ok(Answer::Failed(_)) => {
+                self.notes.note(|| Some(What::NoStore(operation)));
+                Err(Useless)
+            }
             Ok(answer) => Ok(answer),
             Err(_) => {
+                self.notes.note(|| Some(What::NoStore(operation)));
                 self.report(operation, "no answer within a second");
                 Err(Useless)
             }
@@ -224,7 +234,7 @@ mod tests {
     }
 
     fn session(errands: &Errands) -> Session {
-        Session::new(sealing(&config()), Store { locks: true }, errands.clone())
+        Session::new(sealing(&config()), Store { locks: true }, errands.clone(), Notes::default())
     }
 
     /// A process of the fleet that looks for a token; where it has to fetch one, that takes a while.
