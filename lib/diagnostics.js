@@ -81,8 +81,15 @@ function told(channels, url, make) {
   let call;
   const begun = clock();
   const origin = isLogged ? originOf(url) : "";
+  let isHit = false;
   /** What a subscriber has frozen stays as it is. @param {string} name @param {unknown} value */
-  const tell = (name, value) => Reflect.set(event, name, value);
+  const tell = (name, value) => {
+    try {
+      Reflect.set(event, name, value);
+    } catch {
+      // Or has a setter that throws.
+    }
+  };
   /** @type {Watch} */
   const watch = {
     kind: isLogged ? (isToken ? "token" : "issue") : undefined,
@@ -92,6 +99,7 @@ function told(channels, url, make) {
       tell("transport", transport);
     },
     hit() {
+      isHit = true;
       tell("cache", "hit");
     },
   };
@@ -104,7 +112,7 @@ function told(channels, url, make) {
     if (status !== undefined) tell("status", status);
     if (isLogged) {
       const end = error === undefined ? "done" : `failed: ${nameOf(error)}`;
-      const cached = isToken && event.cache === "hit" ? " (cached)" : "";
+      const cached = isHit ? " (cached)" : "";
       log("%s %s %s ms %s", watch.kind, origin, durationMs.toFixed(1), end + cached);
     }
     if (error !== undefined) {
@@ -139,9 +147,10 @@ function told(channels, url, make) {
  *   span's; nothing where nothing goes along and nobody watches.
  */
 function along(watch, isFetch) {
-  const context = realm[OTEL]?.context;
+  const context = contextOf();
   if (watch === undefined && context === undefined) return undefined;
-  const lines = Object.entries(watch?.headers ?? {}).flatMap(line);
+  const added = watch?.headers ?? {};
+  const lines = Object.keys(added).flatMap((name) => line(added, name));
   const others = lines.length;
   const isTraced = isFetch && diagnostics.channel("undici:request:create").hasSubscribers;
   if (!isTraced) lines.push(...spanOf(context));
@@ -149,12 +158,25 @@ function along(watch, isFetch) {
   return { lines, traced: (lines.length - others) / 2 };
 }
 
-/** A subscriber's header; none where it cannot be text. @param {[string, unknown]} entry */
-function line([name, value]) {
+/**
+ * A subscriber's header; none where it cannot be text.
+ * @param {Record<string, unknown>} headers
+ * @param {string} name
+ */
+function line(headers, name) {
   try {
-    return [name, `${value}`];
+    return [name, `${headers[name]}`];
   } catch {
     return [];
+  }
+}
+
+/** What knows the active span of OpenTelemetry, where that is loaded. */
+function contextOf() {
+  try {
+    return realm[OTEL]?.context;
+  } catch {
+    return undefined;
   }
 }
 
@@ -167,9 +189,10 @@ function line([name, value]) {
 function spanOf(context) {
   try {
     const span = context?.active().getValue(ACTIVE_SPAN)?.spanContext();
-    if (!/^(?!0+$)[\da-f]{32}$/.test(span?.traceId)) return [];
-    const flags = span.traceFlags.toString(16).padStart(2, "0");
-    const parent = ["traceparent", `00-${span.traceId}-${span.spanId}-${flags}`];
+    const flags = (span?.traceFlags & 0xff).toString(16).padStart(2, "0");
+    const value = `00-${span?.traceId}-${span?.spanId}-${flags}`;
+    if (!Number.isInteger(span?.traceFlags) || !TRACEPARENT.test(value)) return [];
+    const parent = ["traceparent", value];
     const state = span.traceState?.serialize();
     return state ? [...parent, "tracestate", `${state}`] : parent;
   } catch {
@@ -214,6 +237,8 @@ function originOf(url) {
 const realm = globalThis;
 /** Where version 1 of its API is, whoever loaded it. */
 const OTEL = Symbol.for("opentelemetry.js.api.1");
+/** Of W3C Trace Context, §3.2.2: an id of zeros alone is none. */
+const TRACEPARENT = /^00-(?!0+-)[\da-f]{32}-(?!0+-)[\da-f]{16}-[\da-f]{2}$/;
 const ACTIVE_SPAN = Symbol.for("OpenTelemetry Context Key SPAN");
 
 module.exports = { along, issues, isWatched, told, tokens };

@@ -108,12 +108,16 @@ impl Notes {
 }
 
 impl Along {
-    /// Of a call that began at `begun`. Headers that cannot be sent are left out.
+    /// Of a call that began at `begun`. Headers that cannot be sent are left out, and of one name all
+    /// but the first.
     #[must_use]
     pub fn new(begun: Instant, lines: &[HeaderLine], tell: Option<Tell>) -> Self {
         let mut map = HeaderMap::new();
         // Whom a request is for is not for those who watch to say.
         for line in lines.iter().filter(|line| !line.name.eq_ignore_ascii_case("host")) {
+            if map.contains_key(line.name.as_str()) {
+                continue;
+            }
             let _ = headers::merge(&mut map, std::slice::from_ref(line));
         }
         Self(Arc::new(Inner { begun, headers: map, steps: Mutex::default(), tell }))
