@@ -69,8 +69,12 @@ function listen(signal, call) {
   return () => {
     calls.delete(call);
     if (calls.size > 0) return;
-    signal.removeEventListener("abort", stop);
     listening.delete(signal);
+    try {
+      signal.removeEventListener("abort", stop);
+    } catch {
+      // What has been issued is not lost for it.
+    }
   };
 }
 

@@ -117,6 +117,19 @@ describe("a signal that never aborts", () => {
   });
 });
 
+describe("a signal that is no whole one", () => {
+  it("costs no credentials that were issued", async (t) => {
+    const { url, requests } = await httpServer(t);
+    const issue = createRemoteTokenIssuer({ url });
+    const whole = { aborted: false, addEventListener() {} };
+    const throwing = { ...whole, removeEventListener: () => assert.fail("of the signal") };
+    for (const signal of /** @type {any[]} */ ([whole, throwing])) {
+      assert.equal((await issue(PAYMENT, { signal })).token, "t");
+    }
+    assert.equal(requests.length, 2);
+  });
+});
+
 describe("a signal of many calls", () => {
   it("has one listener while any is under way, and ends them all", async (t) => {
     const aborting = new AbortController();
