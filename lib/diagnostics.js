@@ -11,11 +11,9 @@
 
 const diagnostics = require("node:diagnostics_channel");
 const { debuglog } = require("node:util");
+const { now } = require("./at-load.js");
 const binding = require("./load.js");
 
-/** Taken at load: fake clocks do not reach it. */
-const { hrtime } = process;
-const clock = () => Number(hrtime.bigint()) / 1e6;
 const log = debuglog("key0");
 const isLogged = log.enabled === true;
 if (isLogged) {
@@ -79,7 +77,7 @@ function told(channels, url, make) {
   if (isToken) event.cache = "miss";
   /** @type {Call | undefined} */
   let call;
-  const begun = clock();
+  const begun = now();
   const origin = isLogged ? originOf(url) : "";
   let isHit = false;
   /** What a subscriber has frozen stays as it is. @param {string} name @param {unknown} value */
@@ -105,7 +103,7 @@ function told(channels, url, make) {
   };
   /** @param {any} [error] */
   const settled = (error) => {
-    const durationMs = clock() - begun;
+    const durationMs = now() - begun;
     tell("durationMs", durationMs);
     const statuses = (call?.steps() ?? []).map(({ status }) => status);
     const status = statuses.findLast((it) => it !== undefined);

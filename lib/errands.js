@@ -11,6 +11,7 @@
  */
 
 const { channel } = require("node:diagnostics_channel");
+const { types } = require("node:util");
 const { isRecord, nameAndMessage } = require("./errors.js");
 
 /**
@@ -56,7 +57,7 @@ async function serve(errands, hands) {
 async function perform(errand, hands) {
   if (errand.kind === "report") return report(errand.operation, new Error(errand.problem ?? ""));
   try {
-    errand.done(await started(errand, hands));
+    errand.done(read(errand.kind, await started(errand, hands)));
   } catch (error) {
     errand.failed(nameAndMessage(error)[1]);
     if (errand.kind !== "secret") report(errand.kind, error);
@@ -79,9 +80,30 @@ function started({ kind, key, value, owner, ttlMs }, { secret, cache }) {
   }
 }
 
-/** @param {string | undefined} operation @param {unknown} error */
+/**
+ * What a store gave, as Rust takes it: bytes that are a text, and of a lock whether it was taken,
+ * however its client says so.
+ *
+ * @param {string} kind
+ * @param {unknown} value
+ */
+function read(kind, value) {
+  if (kind === "lock") return Boolean(value);
+  if (kind !== "get" || !types.isUint8Array(value)) return value;
+  const { buffer, byteOffset, byteLength } = value;
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+}
+
+/**
+ * Listeners read `error.message`; what throws there would end the process.
+ *
+ * @param {string | undefined} operation
+ * @param {unknown} error
+ */
 function report(operation, error) {
-  if (cacheErrors.hasSubscribers) cacheErrors.publish({ operation, error });
+  if (!cacheErrors.hasSubscribers) return;
+  const told = types.isNativeError(error) ? error : new Error(nameAndMessage(error)[1]);
+  cacheErrors.publish({ operation, error: told });
 }
 
 /** The methods of a store that are used, by name. @param {any} cache */

@@ -406,9 +406,12 @@ struct Renewal {
 }
 
 impl Renewal {
-    fn of(auth: Auth, call: Now, io: &Io) -> Option<Self> {
+    /// Boxed, since hardly any call needs it.
+    fn of(auth: Auth, call: Now, io: &Io) -> Option<Box<Self>> {
         match auth {
-            Auth::ClientCredentials(strategy) => Some(Self { strategy, call, io: io.clone() }),
+            Auth::ClientCredentials(strategy) => {
+                Some(Box::new(Self { strategy, call, io: io.clone() }))
+            }
             Auth::None | Auth::SharedSecret(_) | Auth::SignedJwt(_) => None,
         }
     }
@@ -803,16 +806,6 @@ mod tests {
         with_auth(async { given }).await
     }
 
-    #[tokio::test]
-    async fn a_call_under_way_is_small() {
-        let (now, io) = (Now { wall_ms: 0.0, mono: Instant::now().into_std() }, io());
-        let auth: CallAuth<Pending<Given>> = CallAuth::Strategy(Auth::None);
-        let call = Call { body: None, auth, now, courier: None, along: None };
-        let call = issuer(Timeout::Default).unwrap().issue(call, &io);
-        let size = size_of_val(&call);
-        assert!(size <= 4096, "{size} bytes");
-    }
-
     #[track_caller]
     fn timed_out(error: &Key0Error) {
         assert_eq!(error.message, "Remote token issuance timed out");
@@ -832,7 +825,7 @@ mod tests {
             .unwrap()
             .issue(Call { body: None, auth, now, courier: None, along: None }, &io());
         let size = size_of_val(&call);
-        assert!(size < 4_000, "{size} bytes");
+        assert!(size <= 3_072, "{size} bytes");
     }
 
     #[tokio::test(start_paused = true)]

@@ -70,7 +70,8 @@ impl Client {
         Notes::new(self.along.as_ref(), origin)
     }
 
-    fn note(&self, origin: &Arc<str>, what: What) {
+    /// Tells those who watch the call of a step.
+    pub(crate) fn note(&self, origin: &Arc<str>, what: What) {
         if let Some(along) = &self.along {
             along.note(origin, what);
         }
@@ -203,11 +204,16 @@ impl Client {
     }
 
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
-        let Shared { environment, tls, resolver, .. } = &*self.shared;
+        let Shared { environment, tls, resolver, pool } = &*self.shared;
         let socket = async {
             let notes = self.notes(target.origin());
-            let socket = connect(resolver, target.host(), target.port(), &notes).await;
-            let socket = socket.map_err(OpenFailed::Connect)?;
+            let socket = loop {
+                match connect(resolver, target.host(), target.port(), &notes).await {
+                    // Idle connections have those that it lacks.
+                    Err(failed) if failed.is_for_want_of_descriptors() && pool.clear() => {}
+                    socket => break socket.map_err(OpenFailed::Connect)?,
+                }
+            };
             if target.is_https() {
                 notes.note(|| socket.peer_addr().ok().map(What::Reached));
             }

@@ -11,6 +11,7 @@ use url::Host;
 
 use super::{
     along::{Notes, What},
+    fault::Reason,
     resolver::{LookupFailed, Resolver},
 };
 
@@ -21,6 +22,17 @@ pub(super) enum ConnectFailed {
     Lookup { hostname: String, failed: LookupFailed },
     /// No address answers. Node tells of the first one.
     Unreachable { address: SocketAddr, error: io::Error },
+}
+
+impl ConnectFailed {
+    /// Whether this process may open nothing more.
+    pub fn is_for_want_of_descriptors(&self) -> bool {
+        let code = match self {
+            Self::Lookup { failed, .. } => failed.0.code(),
+            Self::Unreachable { error, .. } => Reason::of(error).code(),
+        };
+        code == Some("EMFILE")
+    }
 }
 
 /// Connects to `host`: all its addresses are tried, of both families in turn, each 250 ms after
