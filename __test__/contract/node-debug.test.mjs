@@ -28,10 +28,14 @@ const BEGIN = `
  *
  * @param {any} t
  * @param {string} source
- * @param {{ token?: object | import("../support/server.mjs").Answer, name?: string }} [servers]
+ * @param {{
+ *   backend?: object | import("../support/server.mjs").Answer,
+ *   token?: object | import("../support/server.mjs").Answer,
+ *   name?: string,
+ * }} [servers]
  */
-async function printed(t, source, { token = TOKEN, name } = {}) {
-  const backend = await httpServer(t, { token: "s3cr3t-issued" }, { name });
+async function printed(t, source, { backend: issued = ISSUED, token = TOKEN, name } = {}) {
+  const backend = await httpServer(t, issued, { name });
   const idp = await httpServer(t, token);
   const args = [`${backend.url}?key=s3cr3t-of-the-url`, idp.url];
   const ended = await runScript(BEGIN + source, { args, env });
@@ -51,6 +55,7 @@ async function printed(t, source, { token = TOKEN, name } = {}) {
     );
 }
 
+const ISSUED = { token: "s3cr3t-issued" };
 const TOKEN = { access_token: "s3cr3t-token", expires_in: 3600 };
 const NEW = ["connected", "sent", "answered 200"];
 /** @param {string} whom @param {string[]} steps */
@@ -120,6 +125,26 @@ describe("NODE_DEBUG=key0", { skip }, () => {
         ),
       ].sort(),
     );
+  });
+
+  it("tells of a token that a backend rejects, and of the other one", async (t) => {
+    let last = 0;
+    const backend = (/** @type {any} */ _, /** @type {any} */ response) =>
+      ++last === 1 ? reply(response, "", 401) : reply(response);
+    const source = "await createRemoteTokenIssuer({ url: backend, auth: oauth() })({});";
+    assert.deepEqual(await printed(t, source, { backend }), [
+      "issue BACKEND begun",
+      "token IDP begun",
+      ...steps("token IDP", ...NEW, "cached until DATE"),
+      "token IDP # ms done",
+      ...steps("issue BACKEND", "connected", "sent", "answered 401"),
+      "issue BACKEND +# ms rejected the token, another one is asked for",
+      "token IDP begun",
+      ...steps("token IDP", "reused a connection", "sent", "answered 200", "cached until DATE"),
+      "token IDP # ms done",
+      ...steps("issue BACKEND", "reused a connection", "sent", "answered 200"),
+      "issue BACKEND # ms done",
+    ]);
   });
 
   for (const [lifetime, kept] of /** @type {[number, string][]} */ ([
