@@ -38,7 +38,7 @@ if (process.argv[2]) {
   server.stdin.end();
 }
 
-/** In nanoseconds, without the loop and the call of a function that does nothing. */
+/** In nanoseconds of CPU, without the loop and the call of a function that does nothing. */
 function looks() {
   const require = createRequire(import.meta.url);
   const { along, isWatched, issues } = require("../lib/diagnostics.js");
@@ -59,13 +59,13 @@ function looks() {
   const times = {};
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [name, work] of Object.entries(works)) {
-      const begun = performance.now();
+      const before = process.cpuUsage();
       for (let i = 0; i < BATCH; i++) if (work() === i) throw new Error("it gives a number");
       // The first one warms up.
-      if (round > 0) times[name] = [...(times[name] ?? []), (performance.now() - begun) / BATCH];
+      if (round > 0) times[name] = [...(times[name] ?? []), spent(before) / BATCH];
     }
   }
-  const ns = (/** @type {number} */ ms) => Number((1e6 * ms).toFixed(1));
+  const ns = (/** @type {number} */ us) => Number((1e3 * us).toFixed(1));
   const { nothing } = times;
   return Object.fromEntries(
     Object.entries(times).map(([name, each]) => [
@@ -120,8 +120,7 @@ async function side(url) {
     };
     const before = process.cpuUsage();
     await Promise.all(Array.from({ length: 64 }, lane));
-    const { user, system } = process.cpuUsage(before);
-    console.log((user + system) / ISSUES);
+    console.log(spent(before) / ISSUES);
   }
 }
 
@@ -139,6 +138,12 @@ function systemCalls(url) {
   } finally {
     rmSync(out, { force: true });
   }
+}
+
+/** In microseconds. @param {NodeJS.CpuUsage} before */
+function spent(before) {
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
 }
 
 /** @param {number[]} values */
