@@ -30,9 +30,10 @@ export declare class Call {
   /**
    * `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over.
    * `headers` are names and values in turn, for requests that have none of that name; the last
-   * `traced` of the headers go along with the token request of an issue, too.
+   * `traced` of the headers go along with the token request of an issue, too. With a `kind` whoever
+   * listens is told of its steps as they happen.
    */
-  constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null)
+  constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null, kind?: string | undefined | null)
   /** What was done until now, a line a step, where the call was given headers. */
   steps(): Array<StepRecord>
   /** Ends the call. */
@@ -214,6 +215,9 @@ export interface HeadRecord {
   retryAfter?: string
 }
 
+/** Has `listener` told of each step of the calls that have a kind, with that, as it happens. */
+export declare function listenToSteps(listener: (arg0: string, arg1: StepRecord) => void): void
+
 /** How many bytes to read of the body of an answer with this head, and one more. */
 export declare function mostToRead(head: HeadRecord): number
 
@@ -231,6 +235,9 @@ export interface RequestRecord {
   /** Empty for none. */
   body: string
 }
+
+/** That the function which stands for a shared secret threw, as an error. */
+export declare function secretNotHad(): ErrorRecord
 
 /** `sharedSecretAuth` */
 export declare function sharedSecret(headerName: unknown, secret: unknown): Outcome<Auth>

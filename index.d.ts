@@ -28,9 +28,11 @@ export function noAuth(): AuthHeaderProvider;
  * @param headerName an HTTP token (RFC 9110 §5.6.2), e.g. `"X-Internal-Auth"`
  * @param secret characters up to U+00FF, no NUL, no line break inside; may be empty, with a warning.
  * A function for one that rotates (a vault, a file): asked at each call, in the caller's async
- * context, and what it gives is never kept. Its error passes unchanged
+ * context, and what it gives is never kept
  * @returns a provider of `{ [headerName]: secret }`, a fresh object at each call. With a function it
- * rejects with a TypeError that names `secret`, never its value, where that is unusable
+ * rejects with a {@link Key0Error} `INTERNAL_ERROR`, 500, `secret could not be had`, where that
+ * throws, whose error is the `cause`: a vault's words are no buyer's; and with a TypeError that
+ * names `secret`, never its value, where what it gives is unusable
  * @throws TypeError that names the argument, never the secret, where one is not a usable string
  * @example
  * ```ts
@@ -71,7 +73,8 @@ export function signedJwtAuth(
 
 /**
  * A WHATWG `fetch`, as far as it is used; `fetch` itself is one. What it rejects with becomes
- * `Network error: <its message>` (named `AbortError` or `TimeoutError`: the timeout).
+ * `Network error: <its message>` (8,192 bytes of it at most, without the secrets of the call), or the
+ * timeout where its name is `AbortError` or `TimeoutError`.
  *
  * @example
  * ```ts

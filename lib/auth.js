@@ -42,7 +42,12 @@ function rotatingSecretAuth(headerName, ask) {
   // Checks the name; an empty secret would be warned of.
   unwrap(binding.sharedSecret(headerName, "-"));
   return async () => {
-    const secret = await ask();
+    let secret;
+    try {
+      secret = await ask();
+    } catch (error) {
+      return failed(binding.secretNotHad(), error);
+    }
     const checked = binding.sharedSecret(headerName, secret);
     return isRecord(checked) ? failed(checked) : { [headerName]: secret };
   };

@@ -6,15 +6,21 @@
  * `NODE_DEBUG=key0` asks for, and the `traceparent` of an active span of OpenTelemetry. Nothing is
  * built where nobody watches, and nothing told has a secret, a header's value or a query.
  *
- * @import { Call, StepRecord } from "../binding"
+ * @import { Call } from "../binding"
  */
 
 const diagnostics = require("node:diagnostics_channel");
 const { now } = require("./at-load.js");
+const binding = require("./load.js");
 
 /** Bun takes more than a millisecond to load `node:util`. */
 const log = process.env.NODE_DEBUG ? require("node:util").debuglog("key0") : undefined;
 const isLogged = log?.enabled === true;
+if (isLogged) {
+  binding.listenToSteps((kind, { origin, afterMs, what }) => {
+    log?.("%s %s +%s ms %s", kind, origin, afterMs.toFixed(1), what);
+  });
+}
 
 const EVENTS = /** @type {const} */ (["start", "end", "asyncStart", "asyncEnd", "error"]);
 
@@ -49,6 +55,7 @@ function isWatched({ start, end, asyncStart, asyncEnd, error }) {
  * A watched call, and what its events say.
  *
  * @typedef {object} Watch
+ * @property {string | undefined} kind Whose steps are logged as they happen.
  * @property {Record<string, unknown>} headers Those that subscribers of `start` have added.
  * @property {(call: Call | undefined, transport: "native" | "fetch") => void} by Who sends.
  * @property {() => void} hit The token was at hand.
@@ -71,16 +78,26 @@ function told(channels, url, make) {
   /** @type {Call | undefined} */
   let call;
   const begun = now();
+  const origin = isLogged ? originOf(url) : "";
+  let isHit = false;
   /** What a subscriber has frozen stays as it is. @param {string} name @param {unknown} value */
-  const tell = (name, value) => Reflect.set(event, name, value);
+  const tell = (name, value) => {
+    try {
+      Reflect.set(event, name, value);
+    } catch {
+      // Or has a setter that throws.
+    }
+  };
   /** @type {Watch} */
   const watch = {
+    kind: isLogged ? (isToken ? "token" : "issue") : undefined,
     headers: event.headers,
     by(its, transport) {
       call = its;
       tell("transport", transport);
     },
     hit() {
+      isHit = true;
       tell("cache", "hit");
     },
   };
@@ -88,13 +105,13 @@ function told(channels, url, make) {
   const settled = (error) => {
     const durationMs = now() - begun;
     tell("durationMs", durationMs);
-    const steps = call?.steps() ?? [];
-    const status = steps.map((step) => step.status).findLast((it) => it !== undefined);
+    const statuses = (call?.steps() ?? []).map(({ status }) => status);
+    const status = statuses.findLast((it) => it !== undefined);
     if (status !== undefined) tell("status", status);
     if (isLogged) {
       const end = error === undefined ? "done" : `failed: ${nameOf(error)}`;
-      const cached = isToken && event.cache === "hit" ? " (cached)" : "";
-      logCall(isToken ? "token" : "issue", steps, originOf(url), durationMs, end + cached);
+      const cached = isHit ? " (cached)" : "";
+      log("%s %s %s ms %s", watch.kind, origin, durationMs.toFixed(1), end + cached);
     }
     if (error !== undefined) {
       tell("error", error);
@@ -104,6 +121,7 @@ function told(channels, url, make) {
     channels.asyncEnd.publish(event);
   };
   const made = () => {
+    if (isLogged) log("%s %s begun", watch.kind, origin);
     const promise = make(watch);
     promise.then(() => settled(), settled);
     channels.end.publish(event);
@@ -118,20 +136,6 @@ function told(channels, url, make) {
 }
 
 /**
- * @param {string} kind
- * @param {StepRecord[]} steps
- * @param {string} origin
- * @param {number} durationMs
- * @param {string} end
- */
-function logCall(kind, steps, origin, durationMs, end) {
-  for (const step of steps) {
-    log?.("%s %s +%s ms %s", kind, step.origin, step.afterMs.toFixed(1), step.what);
-  }
-  log?.("%s %s %s ms %s", kind, origin, durationMs.toFixed(1), end);
-}
-
-/**
  * The headers that go along with a request, names and values in turn: those of subscribers, and the
  * active span's. What reads the runtime's own requests puts that span's there itself.
  *
@@ -141,9 +145,10 @@ function logCall(kind, steps, origin, durationMs, end) {
  *   span's; nothing where nothing goes along and nobody watches.
  */
 function along(watch, isFetch) {
-  const context = realm[OTEL]?.context;
+  const context = contextOf();
   if (watch === undefined && context === undefined) return undefined;
-  const lines = Object.entries(watch?.headers ?? {}).flatMap(line);
+  const added = watch?.headers ?? {};
+  const lines = Object.keys(added).flatMap((name) => line(added, name));
   const others = lines.length;
   const isTraced = isFetch && diagnostics.channel("undici:request:create").hasSubscribers;
   if (!isTraced) lines.push(...spanOf(context));
@@ -151,12 +156,25 @@ function along(watch, isFetch) {
   return { lines, traced: (lines.length - others) / 2 };
 }
 
-/** A subscriber's header; none where it cannot be text. @param {[string, unknown]} entry */
-function line([name, value]) {
+/**
+ * A subscriber's header; none where it cannot be text.
+ * @param {Record<string, unknown>} headers
+ * @param {string} name
+ */
+function line(headers, name) {
   try {
-    return [name, `${value}`];
+    return [name, `${headers[name]}`];
   } catch {
     return [];
+  }
+}
+
+/** What knows the active span of OpenTelemetry, where that is loaded. */
+function contextOf() {
+  try {
+    return realm[OTEL]?.context;
+  } catch {
+    return undefined;
   }
 }
 
@@ -169,9 +187,10 @@ function line([name, value]) {
 function spanOf(context) {
   try {
     const span = context?.active().getValue(ACTIVE_SPAN)?.spanContext();
-    if (!/^(?!0+$)[\da-f]{32}$/.test(span?.traceId)) return [];
-    const flags = span.traceFlags.toString(16).padStart(2, "0");
-    const parent = ["traceparent", `00-${span.traceId}-${span.spanId}-${flags}`];
+    const flags = (span?.traceFlags & 0xff).toString(16).padStart(2, "0");
+    const value = `00-${span?.traceId}-${span?.spanId}-${flags}`;
+    if (!Number.isInteger(span?.traceFlags) || !TRACEPARENT.test(value)) return [];
+    const parent = ["traceparent", value];
     const state = span.traceState?.serialize();
     return state ? [...parent, "tracestate", `${state}`] : parent;
   } catch {
@@ -216,6 +235,8 @@ function originOf(url) {
 const realm = globalThis;
 /** Where version 1 of its API is, whoever loaded it. */
 const OTEL = Symbol.for("opentelemetry.js.api.1");
+/** Of W3C Trace Context, §3.2.2: an id of zeros alone is none. */
+const TRACEPARENT = /^00-(?!0+-)[\da-f]{32}-(?!0+-)[\da-f]{16}-[\da-f]{2}$/;
 const ACTIVE_SPAN = Symbol.for("OpenTelemetry Context Key SPAN");
 
 module.exports = { along, issues, isWatched, told, tokens };

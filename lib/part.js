@@ -27,7 +27,7 @@ function partOf(sender, elapsedMs, watch, signal) {
   const isNone = !isFetch && beside === undefined && signal === undefined;
   const part = isNone
     ? undefined
-    : new binding.Call(isFetch, elapsedMs, beside?.lines, beside?.traced);
+    : new binding.Call(isFetch, elapsedMs, beside?.lines, beside?.traced, watch?.kind);
   watch?.by(part, isFetch ? "fetch" : "native");
   return part;
 }
@@ -69,8 +69,12 @@ function listen(signal, call) {
   return () => {
     calls.delete(call);
     if (calls.size > 0) return;
-    signal.removeEventListener("abort", stop);
     listening.delete(signal);
+    try {
+      signal.removeEventListener("abort", stop);
+    } catch {
+      // What has been issued is not lost for it.
+    }
   };
 }
 

@@ -19,6 +19,7 @@ use crate::{
     error::{ArgumentError, Key0Error},
     http::Client,
     http::headers::HeaderLine,
+    message::Message,
     now::Now,
     secret::Secret,
     signing_pool::SigningPool,
@@ -141,3 +142,8 @@ fn authorization(value: Secret) -> HeaderLine {
 
 /// The SDK's name for the header of the deprecated `secret`.
 const LEGACY_HEADER: &str = "X-Internal-Auth";
+
+/// For the buyer: the function that stands for `field` gave none.
+fn not_had(field: &'static str) -> Message {
+    Message::new(field).with(" could not be had")
+}

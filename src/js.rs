@@ -19,6 +19,7 @@ mod panic_hook;
 mod remote_token_issuer;
 mod runtime;
 mod settle;
+mod steps;
 mod text;
 mod validate_token;
 

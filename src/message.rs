@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt};
 
+use crate::redact::Excerpt;
+
 /// The message of an error, which the SDK's engine sends to the buyer.
 ///
 /// It grows by [`Part`]s alone: literals, numbers, and what says of itself that it holds no more.
@@ -31,8 +33,8 @@ impl Message {
     /// These words, and behind them the text of an error that the caller's own code threw: the one
     /// thing in a message that others have worded.
     #[must_use]
-    pub fn quoting_the_caller(words: &'static str, text: &str) -> Self {
-        Self(Cow::Owned([words, text].concat()))
+    pub fn quoting_the_caller(words: &'static str, text: &Excerpt) -> Self {
+        Self(Cow::Owned(format!("{words}{text}")))
     }
 
     /// The same with `part` at its end.

@@ -33,6 +33,12 @@ impl Excerpt {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// True when nothing can be read in it.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.0.trim().is_empty()
+    }
 }
 
 impl fmt::Display for Excerpt {

@@ -21,7 +21,13 @@ pub use self::{
 use crate::{
     auth::{Auth, Headers, Io, client_credentials::LONGEST_FETCH},
     error::ArgumentError,
-    http::{Endpoint, Fault, Sent, along::Along, courier::Courier, fault::Phase, tls::OwnTls},
+    http::{
+        Endpoint, Fault, Sent,
+        along::{Along, What},
+        courier::Courier,
+        fault::Phase,
+        tls::OwnTls,
+    },
     now::Now,
 };
 
@@ -162,7 +168,7 @@ impl RemoteTokenIssuer {
             let lines = async {
                 match headers {
                     Awaited::Strategy(headers) => headers.await.map_err(Failure::Auth),
-                    Awaited::Given(given) => lines(given.await),
+                    Awaited::Given(given) => lines(given.await, &settings),
                 }
             };
             let lines = match until {
@@ -185,6 +191,7 @@ impl RemoteTokenIssuer {
                 let Some(renewal) = renewal.filter(|_| issue.is_unauthorized(&issued)) else {
                     return issued;
                 };
+                http.note(settings.endpoint.target().origin(), What::Rejected);
                 // Boxed, since hardly any call comes here.
                 match Box::pin(renewal.headers(&issue.lines, deadline)).await {
                     Ok(lines) => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { issueFailed, rejection, rejectsWith } from "../support/errors.mjs";
+import { gate } from "../support/gate.mjs";
 import { GRANT, oauthOf } from "../support/oauth-server.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { closedPort, httpServer, rawServer, reply } from "../support/server.mjs";
@@ -116,6 +117,19 @@ describe("a signal that never aborts", () => {
   });
 });
 
+describe("a signal that is no whole one", () => {
+  it("costs no credentials that were issued", async (t) => {
+    const { url, requests } = await httpServer(t);
+    const issue = createRemoteTokenIssuer({ url });
+    const whole = { aborted: false, addEventListener() {} };
+    const throwing = { ...whole, removeEventListener: () => assert.fail("of the signal") };
+    for (const signal of /** @type {any[]} */ ([whole, throwing])) {
+      assert.equal((await issue(PAYMENT, { signal })).token, "t");
+    }
+    assert.equal(requests.length, 2);
+  });
+});
+
 describe("a signal of many calls", () => {
   it("has one listener while any is under way, and ends them all", async (t) => {
     const aborting = new AbortController();
@@ -140,6 +154,40 @@ describe("a signal of many calls", () => {
     await createRemoteTokenIssuer({ url })(PAYMENT, aborting);
     aborting.abort("enough");
     assert.equal(await call, "enough");
+  });
+});
+
+describe("2,000 aborted calls that fetch sends", () => {
+  it("leave no listener, no socket and no warning", async (t) => {
+    const AT_ONCE = 100;
+    let arrived = 0;
+    let all = gate();
+    const server = await rawServer(t, async (connection) => {
+      if (!(await connection.request())) return;
+      arrived += 1;
+      if (arrived % AT_ONCE === 0) all.open();
+    });
+    const warnings = /** @type {Error[]} */ ([]);
+    const onWarning = (/** @type {Error} */ warning) => warnings.push(warning);
+    process.on("warning", onWarning);
+    t.after(() => process.off("warning", onWarning));
+    const issue = createRemoteTokenIssuer({ url: server.url, fetch });
+    for (let round = 0; round < 20; round += 1) {
+      all = gate();
+      const aborting = new AbortController();
+      const { signal } = aborting;
+      const [added, removed] = ["addEventListener", "removeEventListener"].map((name) =>
+        t.mock.method(signal, /** @type {any} */ (name)),
+      );
+      const calls = Array.from({ length: AT_ONCE }, () => rejection(issue(PAYMENT, { signal })));
+      await all.opened;
+      aborting.abort(round);
+      assert.deepEqual(new Set(await Promise.all(calls)), new Set([round]));
+      assert.deepEqual([added.mock.callCount(), removed.mock.callCount()], [1, 1]);
+    }
+    // Node's fetch keeps those for 4 s that it has made and not used.
+    await Promise.all(server.connections.map(({ closed }) => closed));
+    assert.deepEqual(warnings, []);
   });
 });
 

@@ -31,6 +31,7 @@ const REASONS = [
   "the answer is not HTTP",
   "the answer is not JSON",
   "the answer is not valid gzip",
+  "fetch calls no server at this port",
   "the answer is longer than 1 MiB",
   "the answer has more than 5 content codings",
   "wrong version number (ERR_SSL_WRONG_VERSION_NUMBER)",
@@ -49,6 +50,7 @@ const SENTENCES = new Set([
   `${OAUTH}Invalid OAuth response: missing access_token or expires_in (invalid_grant)`,
   `${OAUTH}clientSecret could not be had`,
   `${OAUTH}privateKey could not be had`,
+  "secret could not be had",
   `${OAUTH}Invalid OAuth response: access_token has a line break or another control character inside`,
   `${OAUTH}Invalid OAuth response: token_type is not Bearer`,
 ]);

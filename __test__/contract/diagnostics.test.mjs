@@ -1,5 +1,5 @@
 // @ts-check
-/** What those who watch are told: events of `node:diagnostics_channel`, and `NODE_DEBUG=key0`. */
+/** What those who watch are told: events of `node:diagnostics_channel`. */
 import assert from "node:assert/strict";
 import diagnostics from "node:diagnostics_channel";
 import { afterEach, describe, it } from "node:test";
@@ -7,7 +7,7 @@ import { createRemoteTokenIssuer } from "../../index.mjs";
 import { CANARY, rejection, showsNoCanary } from "../support/errors.mjs";
 import { oauth, oauthOf } from "../support/oauth-server.mjs";
 import { PAYMENT } from "../support/payment.mjs";
-import { runScript } from "../support/process.mjs";
+import { jsonOf } from "../support/process.mjs";
 import { closedPort, httpServer, reply } from "../support/server.mjs";
 
 /** @type {(() => void)[]} */
@@ -55,6 +55,66 @@ describe("a subscriber", () => {
     assert.deepEqual(added, [undefined, undefined, "text"]);
   });
 
+  it("whose headers or fields throw as they are read or set changes no call", async (t) => {
+    const { url, requests } = await httpServer(t);
+    const issue = createRemoteTokenIssuer({ url });
+    const thrower = () => assert.fail("of the subscriber");
+    watch("issue", ({ headers }) => {
+      Object.defineProperty(headers, "X-Getter", { enumerable: true, get: thrower });
+      headers["X-Text"] = "text";
+    });
+    const start = diagnostics.channel("tracing:key0:issue:start");
+    for (const field of ["transport", "status", "durationMs"]) {
+      const onStart = (/** @type {any} */ event) =>
+        Object.defineProperty(event, field, { set: thrower });
+      start.subscribe(onStart);
+      assert.equal((await issue(PAYMENT)).token, "t");
+      start.unsubscribe(onStart);
+    }
+    const sent = requests.map(({ headers }) => [headers["x-getter"], headers["x-text"]]);
+    assert.deepEqual(sent, Array(3).fill([undefined, "text"]));
+  });
+
+  it("that throws is an uncaught exception of its own, and changes no call", async (t) => {
+    const { url } = await httpServer(t);
+    const source = `
+      import diagnostics from "node:diagnostics_channel";
+      import { createRemoteTokenIssuer } from "./index.mjs";
+      const thrown = [];
+      process.on("uncaughtException", ({ message }) => thrown.push(message));
+      for (const name of ["start", "end", "asyncStart", "asyncEnd"]) {
+        diagnostics.channel("tracing:key0:issue:" + name).subscribe(() => {
+          throw new Error(name);
+        });
+      }
+      const { token } = await createRemoteTokenIssuer({ url: process.argv[1] })({});
+      await new Promise((go) => setTimeout(go, 1));
+      console.log(JSON.stringify({ token, thrown }));
+    `;
+    const { token, thrown } = await jsonOf(source, { args: [url] });
+    assert.equal(token, "t");
+    assert.deepEqual(thrown.sort(), ["asyncEnd", "asyncStart", "end", "start"]);
+  });
+
+  it("may leave or come in the middle of a call", async (t) => {
+    const { url } = await httpServer(t);
+    const start = diagnostics.channel("tracing:key0:issue:start");
+    const end = diagnostics.channel("tracing:key0:issue:asyncEnd");
+    let ended = 0;
+    const late = () => {
+      ended += 1;
+      end.unsubscribe(late);
+    };
+    const once = () => {
+      start.unsubscribe(once);
+      end.subscribe(late);
+    };
+    start.subscribe(once);
+    const issue = createRemoteTokenIssuer({ url });
+    for (const _ of [1, 2]) assert.equal((await issue(PAYMENT)).token, "t");
+    assert.equal(ended, 1);
+  });
+
   it("is not told of a key in the path, as a cause is not", async (t) => {
     const { origin } = await httpServer(t);
     const events = watch("issue");
@@ -71,6 +131,9 @@ describe("a span that is only a part of one", () => {
   const whole = { traceId: "a".repeat(32), spanId: "b".repeat(16), traceFlags: 1 };
   for (const [what, span] of /** @type {[string, object][]} */ ([
     ["without flags", { ...whole, traceFlags: undefined }],
+    ["without an id", { ...whole, spanId: undefined }],
+    ["whose id is none", { ...whole, spanId: "0".repeat(16) }],
+    ["whose trace is none", { ...whole, traceId: "0".repeat(32) }],
     ["whose state has no text", { ...whole, traceState: {} }],
   ])) {
     it(`${what} is not sent, and changes no call`, async (t) => {
@@ -86,6 +149,40 @@ describe("a span that is only a part of one", () => {
       assert.equal(requests[0].headers.traceparent, undefined);
     });
   }
+});
+
+describe("an active span", () => {
+  const key = Symbol.for("opentelemetry.js.api.1");
+  const realm = /** @type {any} */ (globalThis);
+  const span = { traceId: "a".repeat(32), spanId: "b".repeat(16), traceFlags: 1 };
+
+  it("gives way to the one that a subscriber has put into the headers", async (t) => {
+    const { url, requests } = await httpServer(t);
+    const api = realm[key];
+    ends.push(() => {
+      realm[key] = api;
+    });
+    realm[key] = { context: { active: () => ({ getValue: () => ({ spanContext: () => span }) }) } };
+    const own = `00-${span.traceId}-${"c".repeat(16)}-01`;
+    const issue = createRemoteTokenIssuer({ url });
+    await issue(PAYMENT);
+    watch("issue", ({ headers }) => {
+      headers.TraceParent = own;
+    });
+    await issue(PAYMENT);
+    const sent = requests.map(({ headers }) => headers.traceparent);
+    assert.deepEqual(sent, [`00-${span.traceId}-${span.spanId}-01`, own]);
+  });
+
+  it("that cannot be asked for changes no call", async (t) => {
+    const { url } = await httpServer(t);
+    const api = realm[key];
+    ends.push(() => {
+      realm[key] = api;
+    });
+    realm[key] = Object.defineProperty({}, "context", { get: () => assert.fail("of the API") });
+    assert.equal((await createRemoteTokenIssuer({ url })(PAYMENT)).token, "t");
+  });
 });
 
 describe("the events of an issue", () => {
@@ -191,34 +288,5 @@ describe("without subscribers", () => {
     const { url } = await httpServer(t);
     const call = createRemoteTokenIssuer({ url })(PAYMENT);
     assert.equal((await call).token, "t");
-  });
-});
-
-const debugs = process.versions.deno || process.versions.bun ? "not read here" : false;
-
-describe("NODE_DEBUG=key0", { skip: debugs }, () => {
-  it("prints a line a step, with the origin and milliseconds, and no secret", async (t) => {
-    const { url, origin } = await httpServer(t);
-    const source = `
-      import { createRemoteTokenIssuer } from "./index.mjs";
-      const issue = createRemoteTokenIssuer({ url: process.argv[1], secret: "s3cr3t-value" });
-      await issue({});
-      await issue({});
-    `;
-    const env = { NODE_DEBUG: "key0" };
-    const { stderr } = await runScript(source, { args: [`${url}?key=s3cr3t-value`], env });
-    const lines = stderr.trim().split("\n");
-    const said = lines.map((line) => line.replace(/^KEY0 \d+: /, "").replace(/[\d.]+ ms/, "# ms"));
-    assert.deepEqual(said, [
-      `issue ${origin} +# ms connected`,
-      `issue ${origin} +# ms sent`,
-      `issue ${origin} +# ms answered 200`,
-      `issue ${origin} # ms done`,
-      `issue ${origin} +# ms reused a connection`,
-      `issue ${origin} +# ms sent`,
-      `issue ${origin} +# ms answered 200`,
-      `issue ${origin} # ms done`,
-    ]);
-    assert.ok(!stderr.includes("s3cr3t"));
   });
 });

@@ -244,6 +244,37 @@ describe("what fetch fails with", () => {
     await rejectsWith(oauthWith(fetch)(), oauthFailed("the mock says no", { sent: true }));
   });
 
+  it("is cut at 8,192 bytes in the message", async () => {
+    const fails = () => Promise.reject(new Error("é".repeat(5_000)));
+    const words = `${"é".repeat(4_096)}…`;
+    const { fetch } = mock(fails);
+    await rejectsWith(issuerWith(fetch)(PAYMENT), issueFailed(`Network error: ${words}`));
+    await rejectsWith(oauthWith(fetch)(), oauthFailed(words));
+    const auth = issuerWith(fetch, { auth: fails });
+    await rejectsWith(auth(PAYMENT), issueFailed(`Network error: ${words}`));
+  });
+
+  it("does not show the buyer what the call was made with", async () => {
+    const url = "https://user:p4ssword@backend.internal/issue?key=query-s3cret";
+    const said = `POST ${url} with ${CLIENT.clientSecret} and header-s3cret`;
+    const { fetch } = mock(() => Promise.reject(new Error(said)));
+    const auth = sharedSecretAuth("X-API-Key", "header-s3cret");
+    const hidden =
+      /^Network error: POST https:\/\/\[redacted\]@backend\.internal\/issue\?key=\[redacted\] with/;
+    const error = await rejectsWith(
+      issuerWith(fetch, { url, auth })(PAYMENT),
+      issueFailed(hidden, { message: said }),
+    );
+    assert.ok(error.message.endsWith("and [redacted]"));
+    const broken = new ReadableStream({ pull: (it) => it.error(new Error(said)) });
+    const breaks = mock(() => new Response(broken));
+    await rejectsWith(issuerWith(breaks.fetch, { url, auth })(PAYMENT), issueFailed(hidden));
+    const ofToken = said.replace(CLIENT.clientSecret, "[redacted]");
+    await rejectsWith(oauthWith(fetch)(), oauthFailed(ofToken));
+    const failing = issuerWith(fetch, { url, auth: () => Promise.reject(new Error(said)) });
+    await rejectsWith(failing(PAYMENT), issueFailed(hidden));
+  });
+
   it("may say nothing", async () => {
     const { fetch } = mock(() => Promise.reject(new Error(" ")));
     await rejectsWith(
@@ -323,6 +354,78 @@ describe("what the runtime's fetch fails with, as a caller's passes it on", () =
         issueFailed(`Network error: ${words}`, { sent: true }),
       );
       assert.ok(!error.cause.message.includes("s3cret"));
+    });
+  }
+
+  for (const [what, error, words, sent] of /** @type {[string, any, string, boolean][]} */ ([
+    [
+      "Bun's of a handshake",
+      {
+        code: "EPROTO",
+        message: "EPROTO: The TLS handshake failed. Does the server speak TLS on this port?",
+      },
+      "the handshake failed (EPROTO)",
+      true,
+    ],
+    [
+      "Bun's of a certificate",
+      { code: "DEPTH_ZERO_SELF_SIGNED_CERT", message: "self signed certificate" },
+      "self-signed certificate (DEPTH_ZERO_SELF_SIGNED_CERT)",
+      false,
+    ],
+    [
+      "Node's of a handshake that ends",
+      {
+        message: "fetch failed",
+        cause: {
+          code: "ECONNRESET",
+          message:
+            "Client network socket disconnected before secure TLS connection was established",
+        },
+      },
+      "connection closed too early (ECONNRESET)",
+      false,
+    ],
+    [
+      "Node's of what is not HTTP",
+      {
+        message: "fetch failed",
+        cause: { message: "Response does not match the HTTP/1.1 protocol (Expected HTTP/)" },
+      },
+      "the answer is not HTTP",
+      true,
+    ],
+    [
+      "Node's of a head that is too long",
+      { message: "fetch failed", cause: { code: "UND_ERR_HEADERS_OVERFLOW", message: "Overflow" } },
+      "the head of the answer is too long",
+      true,
+    ],
+    [
+      "Node's of a port that it calls nobody at",
+      { message: "fetch failed", cause: { message: "bad port" } },
+      "fetch calls no server at this port",
+      false,
+    ],
+    [
+      "Deno's of such a port",
+      { message: "Fetch failed: Requests to port 1 are blocked" },
+      "fetch calls no server at this port",
+      false,
+    ],
+    [
+      "Deno's of a reset",
+      { message: "fetch failed", cause: { message: "Connection reset by peer (os error 104)" } },
+      "connection reset (ECONNRESET)",
+      true,
+    ],
+  ])) {
+    it(`is told in our words: ${what}`, async () => {
+      const { fetch } = mock(() => {
+        throw Object.assign(new TypeError(error.message), error);
+      });
+      const failed = issueFailed(`Network error: ${words}`, { sent });
+      await rejectsWith(issuerWith(fetch)(PAYMENT), failed);
     });
   }
 

@@ -8,7 +8,6 @@ import { createRemoteTokenIssuer } from "../../index.mjs";
 import { CANARY, issueFailed, issueTimedOut, rejection, rejectsWith } from "../support/errors.mjs";
 import { CLIENT, oauthOf } from "../support/oauth-server.mjs";
 import { PAYMENT } from "../support/payment.mjs";
-import { runScript } from "../support/process.mjs";
 import { httpServer, reply } from "../support/server.mjs";
 
 const REFUSED = '{"error":"invalid_token"}';
@@ -283,40 +282,5 @@ describe("those who watch a call whose token is replaced", () => {
     assert.deepEqual([issued.error, issued.status], [reason, 401]);
     assert.equal(token.status, 503);
     assert.match(token.error.message, /: OAuth token request failed: 503$/);
-  });
-
-  const debugs = process.versions.deno || process.versions.bun ? "not read here" : false;
-
-  it("by NODE_DEBUG=key0 are told each step", { skip: debugs }, async (t) => {
-    const { idp, backend } = await parties(t, {});
-    const source = `
-      import { createRemoteTokenIssuer, oauthClientCredentialsAuth } from "./index.mjs";
-      const [url, tokenUrl] = process.argv.slice(1);
-      const client = { tokenUrl, clientId: "id", clientSecret: "s3cr3t-value" };
-      const issue = createRemoteTokenIssuer({ url, auth: oauthClientCredentialsAuth(client) });
-      console.log((await issue({})).token);
-    `;
-    const env = { NODE_DEBUG: "key0" };
-    const { stdout, stderr } = await runScript(source, { args: [backend.url, idp.url], env });
-    assert.equal(stdout, "t\n");
-    const lines = stderr.trim().split("\n");
-    const said = lines.map((line) => line.replace(/^KEY0 \d+: /, "").replace(/[\d.]+ ms/, "# ms"));
-    assert.deepEqual(said, [
-      `token ${idp.origin} +# ms connected`,
-      `token ${idp.origin} +# ms sent`,
-      `token ${idp.origin} +# ms answered 200`,
-      `token ${idp.origin} # ms done`,
-      `token ${idp.origin} +# ms reused a connection`,
-      `token ${idp.origin} +# ms sent`,
-      `token ${idp.origin} +# ms answered 200`,
-      `token ${idp.origin} # ms done`,
-      `issue ${backend.origin} +# ms connected`,
-      `issue ${backend.origin} +# ms sent`,
-      `issue ${backend.origin} +# ms answered 401`,
-      `issue ${backend.origin} +# ms reused a connection`,
-      `issue ${backend.origin} +# ms sent`,
-      `issue ${backend.origin} +# ms answered 200`,
-      `issue ${backend.origin} # ms done`,
-    ]);
   });
 });

@@ -200,10 +200,35 @@ describe("a shared secret that is a function", () => {
     assert.equal(backend.requests.length, 0);
   });
 
-  it("passes its own error on unchanged", async () => {
-    const error = new Error("vault sealed");
-    const auth = sharedSecretAuth("X-A", () => Promise.reject(error));
-    assert.equal(await rejection(auth()), error);
+  for (const name of ["Error", "AbortError", "Key0Error"]) {
+    it(`and fails is told to the seller in its words, to the buyer in ours: ${name}`, async (t) => {
+      const backend = await httpServer(t);
+      const message = "connect ECONNREFUSED vault.internal:8200";
+      const thrown = Object.assign(new Error(message), { name, code: "ECONNREFUSED" });
+      for (const ask of [
+        () => Promise.reject(thrown),
+        () => {
+          throw thrown;
+        },
+      ]) {
+        const auth = sharedSecretAuth("X-A", ask);
+        const issue = createRemoteTokenIssuer({ url: backend.url, auth });
+        for (const call of [auth(), issue(PAYMENT)]) {
+          const error = await rejectsWith(call, {
+            code: "INTERNAL_ERROR",
+            httpStatus: 500,
+            message: "secret could not be had",
+            cause: { message, code: "ECONNREFUSED", sent: false },
+          });
+          assert.equal(error.cause.name, name);
+          assert.ok(!JSON.stringify(error).includes("vault"));
+        }
+      }
+      assert.equal(backend.requests.length, 0);
+    });
+  }
+
+  it("has its header's name checked at creation", () => {
     assert.throws(() => sharedSecretAuth("X A", () => "s"), /^TypeError: headerName /);
   });
 });

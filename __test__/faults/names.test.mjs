@@ -23,9 +23,10 @@ const NAME_SERVER = `
     names.send(answer, port, address);
   });
   const listening = new Promise((go) => names.bind(53, "127.0.0.1", go));
-  const ofOurs = (url) => createRemoteTokenIssuer({ url, timeoutMs: 5_000 })({}).then(
+  const ofOurs = (url, fetch) => createRemoteTokenIssuer({ url, timeoutMs: 5_000, fetch })({}).then(
     ({ token }) => token,
-    ({ message, cause: { code, syscall, hostname, sent } }) => ({ message, code, syscall, hostname, sent }),
+    ({ message, cause: { code, syscall, hostname, sent, message: why } }) =>
+      ({ message, code, syscall, hostname, sent, why }),
   );
   const ofFetch = (url) => fetch(url, { method: "POST" }).then(
     () => "answers",
@@ -40,14 +41,15 @@ describe("a name that cannot be looked up", { skip, concurrency: 2 }, () => {
     ["is refused by its name server", 5, "EAI_AGAIN", "host name cannot be looked up now"],
     ["has no name server", null, "EAI_AGAIN", "host name cannot be looked up now"],
   ])) {
-    it(`fails as fetch does where it ${what}`, async () => {
-      const { ours, theirs } = await inOwnNetwork(
+    it(`fails as fetch does where it ${what}, and the same with fetch driving`, async () => {
+      const { ours, driven, theirs } = await inOwnNetwork(
         `${NAME_SERVER}
         ${code === null ? "" : `await listening; answers(${code});`}
         const url = "http://backend.example:8080/";
         const ours = await ofOurs(url);
+        const driven = await ofOurs(url, fetch);
         const theirs = await ofFetch(url);
-        console.log(JSON.stringify({ ours, theirs }));
+        console.log(JSON.stringify({ ours, driven, theirs }));
         process.exit(0);`.replace(
           "const listening = new Promise((go) => names.bind(53",
           `const listening = new Promise((go) => names.bind(${code === null ? 5353 : 53}`,
@@ -60,7 +62,9 @@ describe("a name that cannot be looked up", { skip, concurrency: 2 }, () => {
         message: `Network error: ${words} (${expected})`,
         ...facts,
         sent: false,
+        why: `connecting to http://backend.example:8080: ${words} (${expected})`,
       });
+      if (!process.versions.bun && !process.versions.deno) assert.deepEqual(driven, ours);
     });
   }
 });

@@ -30,7 +30,7 @@ use self::{failure::Failure, grant::Grant, load::Load};
 use crate::{
     auth::Io,
     error::{ArgumentError, Key0Error},
-    http::{Fault, tls::OwnTls},
+    http::{Fault, along::What, tls::OwnTls},
     now::Now,
     secret::Secret,
     token_cache::{Cached, Failed, TokenCache},
@@ -166,14 +166,22 @@ impl ClientCredentials {
         let load = |ticket, replaced| {
             tokio::spawn(Load::new(self.clone(), obtained, io).run(ticket, replaced));
         };
+        let notes = io.http.notes(self.grant.endpoint.target().origin());
         let found = match self.cache(io.http.environment().verifies()).find(now) {
             Cached::Fresh(token) => Ok(token),
             Cached::Due(token, ticket) => {
+                notes.note(|| Some(What::Due));
                 load(ticket, Some(token.authorization().clone()));
                 Ok(token)
             }
-            Cached::UnderWay(waiter) => Err(Ok(waiter)),
-            Cached::Failed(failure) => Err(Err(failure)),
+            Cached::UnderWay(waiter) => {
+                notes.note(|| Some(What::Shared));
+                Err(Ok(waiter))
+            }
+            Cached::Failed(failure) => {
+                notes.note(|| Some(What::Cooling));
+                Err(Err(failure))
+            }
             Cached::Missing(ticket, waiter) => {
                 load(ticket, None);
                 Err(Ok(waiter))

@@ -1,7 +1,8 @@
 //! `sharedSecretAuth`: a constant header, checked once.
 
 use crate::{
-    error::ArgumentError,
+    auth::not_had,
+    error::{ArgumentError, Cause, Code, Key0Error},
     http::headers::{self, HeaderLine},
     secret::Secret,
 };
@@ -31,6 +32,17 @@ impl SharedSecret {
     #[must_use]
     pub fn header(&self) -> HeaderLine {
         self.0.clone()
+    }
+}
+
+/// The function that stands for the secret threw. Its words, which may name a vault, are no buyer's.
+#[must_use]
+pub fn secret_not_had() -> Key0Error {
+    Key0Error {
+        code: Code::InternalError,
+        message: not_had("secret"),
+        http_status: 500,
+        cause: Some(Cause::of_the_caller()),
     }
 }
 

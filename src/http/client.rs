@@ -7,7 +7,7 @@ use tokio::{select, time::timeout, try_join};
 
 use super::{
     Exchange, Fault, Reply, Request, Sent, Step, Target,
-    along::{Along, What},
+    along::{Along, Notes, What},
     body::OneFrame,
     connect::connect,
     connection::{Connection, OpenFailed},
@@ -64,6 +64,12 @@ impl Client {
         Self { along: Some(along), ..self.clone() }
     }
 
+    /// Notes what is done for `origin`, where somebody watches.
+    #[must_use]
+    pub fn notes(&self, origin: &Arc<str>) -> Notes {
+        Notes::new(self.along.as_ref(), origin)
+    }
+
     /// Tells those who watch the call of a step.
     pub(crate) fn note(&self, origin: &Arc<str>, what: What) {
         if let Some(along) = &self.along {
@@ -107,7 +113,7 @@ impl Client {
     /// Writes `request` once and reads its answer, bounded.
     async fn send(&self, request: Request, sent: &Sent) -> Result<Reply, Fault> {
         if let Some(courier) = &self.courier {
-            self.note(request.target.origin(), What::Sent);
+            self.note(request.target.origin(), What::HandedOver);
             return courier.send(request, sent).await;
         }
         let target = request.target.clone();
@@ -200,13 +206,18 @@ impl Client {
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
         let Shared { environment, tls, resolver, pool } = &*self.shared;
         let socket = async {
-            loop {
-                match connect(resolver, target.host(), target.port()).await {
+            let notes = self.notes(target.origin());
+            let socket = loop {
+                match connect(resolver, target.host(), target.port(), &notes).await {
                     // Idle connections have those that it lacks.
                     Err(failed) if failed.is_for_want_of_descriptors() && pool.clear() => {}
-                    socket => return socket.map_err(OpenFailed::Connect),
+                    socket => break socket.map_err(OpenFailed::Connect)?,
                 }
+            };
+            if target.is_https() {
+                notes.note(|| socket.peer_addr().ok().map(What::Reached));
             }
+            Ok(socket)
         };
         let tls = async {
             let config = match &target.tls {

@@ -10,6 +10,7 @@ use tokio::{
 use url::Host;
 
 use super::{
+    along::{Notes, What},
     fault::Reason,
     resolver::{LookupFailed, Resolver},
 };
@@ -40,6 +41,7 @@ pub(super) async fn connect(
     resolver: &Resolver,
     host: Host<&str>,
     port: u16,
+    notes: &Notes,
 ) -> Result<TcpStream, ConnectFailed> {
     let addresses = match host {
         Host::Ipv4(address) => vec![SocketAddr::from((address, port))],
@@ -48,7 +50,9 @@ pub(super) async fn connect(
             let found = resolver.look_up(name).await;
             let found = found
                 .map_err(|failed| ConnectFailed::Lookup { hostname: name.to_owned(), failed })?;
-            in_turn(found.into_iter().map(|address| with_port(address, port)).collect())
+            let found = in_turn(found.into_iter().map(|it| with_port(it, port)).collect());
+            notes.note(|| Some(What::Resolved(found.clone())));
+            found
         }
     };
     race(addresses).await

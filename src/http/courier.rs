@@ -214,29 +214,42 @@ impl fmt::Debug for Outgoing {
 
 impl Thwarted {
     fn into_fault(self, origin: &str, before: bool) -> Fault {
-        let stage = |is_connecting| match self.has_answer {
-            true => Stage::Reading,
-            false if is_connecting => Stage::Connecting,
-            false => Stage::Awaiting,
-        };
+        let stage = |stage| if self.has_answer { Stage::Reading } else { stage };
         if self.is_callers && !self.is_of_a_runtime() {
             let Self { name, message, .. } = &self;
             let is_timeout = matches!(name.as_str(), "AbortError" | "TimeoutError");
             let thrown = Thrown { message: message.as_str().into(), is_timeout };
-            let fault = Fault::of(stage(false), origin, Reason::new("fetch failed"), true);
+            let fault =
+                Fault::of(stage(Stage::Awaiting), origin, Reason::new("fetch failed"), true);
             return Fault { thrown: Some(Box::new(thrown)), ..fault };
         }
-        let code = self.code.as_deref().unwrap_or_default();
-        let (reason, is_connecting) = match self.detail.contains(DENOS_CONNECT) {
-            true if self.detail.contains("Connection refused") => reason("ECONNREFUSED"),
-            true if self.detail.contains("dns error") => reason("ENOTFOUND"),
-            is_connecting => (reason(code).0, is_connecting || reason(code).1),
-        };
-        let is_connecting = is_connecting || self.syscall.as_deref() == Some("connect");
-        let stage = stage(is_connecting);
+        let (reason, at_least) = self.reason();
+        let is_connecting = self.syscall.as_deref() == Some("connect");
+        let stage = stage(if is_connecting { Stage::Connecting } else { at_least });
         let sent = stage != Stage::Connecting || before;
         let syscall = self.syscall().map(Box::new);
         Fault { syscall, ..Fault::of(stage, origin, reason, sent) }
+    }
+
+    /// Our words for it, and how far it is certain that the request came.
+    fn reason(&self) -> (Reason, Stage) {
+        match self.detail.as_str() {
+            it if it.contains(DENOS_CONNECT) && it.contains("Connection refused") => {
+                (Reason::named("ECONNREFUSED"), Stage::Connecting)
+            }
+            it if it.contains(DENOS_CONNECT) && it.contains("dns error") => {
+                (Reason::named("ENOTFOUND"), Stage::Connecting)
+            }
+            it if it.contains(DENOS_CONNECT) => {
+                (reason(self.code.as_deref().unwrap_or_default()).0, Stage::Connecting)
+            }
+            DENOS_RESET => (Reason::named("ECONNRESET"), Stage::Awaiting),
+            NODES_HANDSHAKE => (fault::CLOSED, Stage::Connecting),
+            NODES_PORT => (PORT, Stage::Connecting),
+            it if it.starts_with(NODES_PARSER) => (fault::NO_HTTP, Stage::Reading),
+            _ if self.message.starts_with(DENOS_PORT) => (PORT, Stage::Connecting),
+            _ => reason(self.code.as_deref().unwrap_or_default()),
+        }
     }
 
     /// Whether a runtime's own `fetch` has worded it, which a caller's function passes on.
@@ -245,13 +258,19 @@ impl Thwarted {
         match self.message.as_str() {
             _ if self.name != "TypeError" => false,
             // Node's and Deno's.
-            "fetch failed" | "terminated" => has_code || self.detail.starts_with(DENOS),
+            "fetch failed" | "terminated" => {
+                has_code
+                    || [NODES_PORT, DENOS_RESET].contains(&self.detail.as_str())
+                    || [DENOS, NODES_PARSER].iter().any(|words| self.detail.starts_with(words))
+            }
             "error reading a body from connection" => true,
+            message if message.starts_with(DENOS_PORT) => true,
             // Bun's.
             message => {
-                has_code
-                    && (message.starts_with("getaddrinfo ")
-                        || BUNS.iter().any(|words| message.contains(words)))
+                self.code.as_deref().is_some_and(|code| tls::of_node(code).is_some())
+                    || has_code
+                        && (message.starts_with("getaddrinfo ")
+                            || BUNS.iter().any(|words| message.contains(words)))
             }
         }
     }
@@ -270,27 +289,34 @@ impl Thwarted {
     }
 }
 
-/// Our words for the code of an error that a runtime's own `fetch` has, and whether it is certain
-/// that there was no connection then.
-fn reason(code: &str) -> (Reason, bool) {
+/// Our words for the code of an error that a runtime's own `fetch` has, and how far it is certain
+/// that the request came.
+fn reason(code: &str) -> (Reason, Stage) {
     if let Some(reason) = Reason::known(code) {
-        return (reason, !matches!(code, "ECONNRESET" | "EPIPE" | "ETIMEDOUT" | "EPROTO"));
+        let may_stand = matches!(code, "ECONNRESET" | "EPIPE" | "ETIMEDOUT" | "EPROTO");
+        return (reason, if may_stand { Stage::Awaiting } else { Stage::Connecting });
     }
     if let Some((words, code)) = tls::of_node(code) {
         // An alert may be the answer to a request, since TLS 1.3.
-        return (Reason::coded(words, code), !code.contains("ALERT"));
+        let may_stand = code.contains("ALERT");
+        let stage = if may_stand { Stage::Awaiting } else { Stage::Connecting };
+        return (Reason::coded(words, code), stage);
     }
     match code {
-        "UND_ERR_CONNECT_TIMEOUT" => (Reason::named("ETIMEDOUT"), true),
-        "ConnectionRefused" => (Reason::named("ECONNREFUSED"), true),
-        "UND_ERR_HEADERS_TIMEOUT" | "UND_ERR_BODY_TIMEOUT" => (Reason::named("ETIMEDOUT"), false),
-        "UND_ERR_SOCKET" | "ConnectionClosed" => (fault::CLOSED, false),
-        "UND_ERR_HEADERS_OVERFLOW" => (fault::NO_HTTP, false),
-        code if code.starts_with("HPE_") => (fault::NO_HTTP, false),
-        code if code.starts_with("Z_") => (UNDECODABLE, false),
-        "ZlibError" | "BrotliDecompressionError" | "ZstdDecompressionError" => (UNDECODABLE, false),
-        "InvalidHTTPResponse" | "InvalidContentLength" => (fault::NO_HTTP, false),
-        _ => (Reason::new("the connection failed"), false),
+        "UND_ERR_CONNECT_TIMEOUT" => (Reason::named("ETIMEDOUT"), Stage::Connecting),
+        "ConnectionRefused" => (Reason::named("ECONNREFUSED"), Stage::Connecting),
+        "UND_ERR_HEADERS_TIMEOUT" | "UND_ERR_BODY_TIMEOUT" => {
+            (Reason::named("ETIMEDOUT"), Stage::Awaiting)
+        }
+        "UND_ERR_SOCKET" | "ConnectionClosed" => (fault::CLOSED, Stage::Awaiting),
+        "UND_ERR_HEADERS_OVERFLOW" => (fault::LONG_HEAD, Stage::Reading),
+        code if code.starts_with("HPE_") => (fault::NO_HTTP, Stage::Reading),
+        code if code.starts_with("Z_") => (UNDECODABLE, Stage::Reading),
+        "ZlibError" | "BrotliDecompressionError" | "ZstdDecompressionError" => {
+            (UNDECODABLE, Stage::Reading)
+        }
+        "InvalidHTTPResponse" | "InvalidContentLength" => (fault::NO_HTTP, Stage::Reading),
+        _ => (Reason::new("the connection failed"), Stage::Awaiting),
     }
 }
 
@@ -307,8 +333,19 @@ const UNDECODABLE: Reason = Reason::new("the answer is not valid in its content 
 /// How Deno begins what it says, with the whole URL behind it.
 const DENOS: &str = "error sending request ";
 const DENOS_CONNECT: &str = "client error (Connect)";
+const DENOS_RESET: &str = "Connection reset by peer (os error 104)";
+const DENOS_PORT: &str = "Fetch failed: Requests to port ";
+/// What Node says of a port that WHATWG's list has, and of answers that it cannot parse: newer ones
+/// without a code.
+const NODES_PORT: &str = "bad port";
+const NODES_PARSER: &str = "Response does not match the HTTP/1.1 protocol";
+/// What Node says where a connection ends within a handshake.
+const NODES_HANDSHAKE: &str =
+    "Client network socket disconnected before secure TLS connection was established";
+const PORT: Reason = Reason::new("fetch calls no server at this port");
 /// Of what Bun says; the last one stands behind the whole URL.
-const BUNS: [&str; 3] = [
+const BUNS: [&str; 4] = [
+    "Does the server speak TLS on this port?",
     "Is the computer able to access the url?",
     "Was there a typo in the url or port?",
     "For more information, pass `verbose: true` in the second argument to fetch()",

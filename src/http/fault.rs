@@ -6,6 +6,7 @@ use super::tls;
 use crate::{
     error::{Cause, Syscall},
     message::{Message, Part},
+    redact::Redactor,
 };
 
 /// A request without a usable answer.
@@ -100,9 +101,21 @@ impl Fault {
     pub fn message(&self) -> Message {
         match &self.thrown {
             Some(thrown) if thrown.message.trim().is_empty() => "fetch did not say why".into(),
-            Some(thrown) => Message::quoting_the_caller("", &thrown.message),
+            Some(thrown) => Message::quoting_the_caller(
+                "",
+                &Redactor::default().excerpt(&thrown.message, false),
+            ),
             None => Message::new("").with(self.reason),
         }
+    }
+
+    /// The same without what the call was made with, in the words of the caller's `fetch`.
+    #[must_use]
+    pub fn scrubbed(mut self, redactor: impl FnOnce() -> Redactor) -> Self {
+        if let Some(thrown) = &mut self.thrown {
+            thrown.message = redactor().excerpt(&thrown.message, false).to_string().into();
+        }
+        self
     }
 
     /// Whether the caller's own `fetch` has given up.
@@ -323,6 +336,7 @@ fn of_the_system(error: &io::Error) -> Option<Reason> {
 }
 
 pub(super) const NO_HTTP: Reason = Reason::new("the answer is not HTTP");
+pub(super) const LONG_HEAD: Reason = Reason::new("the head of the answer is too long");
 /// In the middle of a handshake or an answer, without a word.
 pub(super) const CLOSED: Reason = Reason::coded("connection closed too early", "ECONNRESET");
 
@@ -382,7 +396,7 @@ const WORDS: [(&str, &str); 24] = [
     ("ENOTFOUND", "host name not found"),
     ("EPERM", "operation not permitted"),
     ("EPIPE", "connection closed while the request was sent"),
-    ("EPROTO", "breach of the protocol"),
+    ("EPROTO", "the handshake failed"),
     ("ETIMEDOUT", "connection timed out"),
 ];
 

@@ -12,7 +12,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{fault::Reason, head::Head};
+use super::{
+    fault::{self, Reason},
+    head::Head,
+};
 
 /// TCP, or TLS over it: one type, so that hyper's code is there once.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -83,8 +86,7 @@ impl AsyncRead for Wire {
             answer.is_old.store(true, Ordering::Release);
         }
         if head.is_too_long() {
-            let reason = Reason::new("the head of the answer is too long");
-            return Poll::Ready(Err(io::Error::other(reason)));
+            return Poll::Ready(Err(io::Error::other(fault::LONG_HEAD)));
         }
         if earlier + count > LONGEST_ANSWER {
             return Poll::Ready(Err(io::Error::other(Reason::new("the answer does not end"))));

@@ -17,7 +17,7 @@ use super::{
     call::{self, CallHandle},
     config::{self, Fields},
     errands::{self, Settled},
-    outcome::{Outcome, lost, outcome},
+    outcome::{ErrorRecord, Outcome, lost, outcome},
     own_tls::{self, own_tls},
     runtime, settle,
     text::Text,
@@ -30,6 +30,7 @@ use crate::{
             config::{Authentication, Dialect},
             policy::{CoolDown, RefreshAhead, Retry, Store},
         },
+        shared_secret,
         signed_jwt::{self, Claims},
     },
     error::ArgumentError,
@@ -160,6 +161,12 @@ pub fn shared_secret(
         Ok(AuthHandle { auth: Auth::SharedSecret(strategy) })
     };
     outcome(new)
+}
+
+/// That the function which stands for a shared secret threw, as an error.
+#[napi]
+pub fn secret_not_had() -> ErrorRecord {
+    shared_secret::secret_not_had().into()
 }
 
 /// The claims of `signedJwtAuth`, also for issuers of other packages.

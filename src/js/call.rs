@@ -5,11 +5,11 @@ use std::{future::pending, time::Duration};
 use napi_derive::napi;
 use tokio::sync::oneshot;
 
-use super::outcome::ErrorRecord;
+use super::{outcome::ErrorRecord, steps};
 use crate::{
     http::{
         Client,
-        along::{Along, Step, What},
+        along::{Along, Step, Tell, What},
         courier::Courier,
         headers::HeaderLine,
     },
@@ -26,6 +26,8 @@ pub struct CallHandle {
     headers: Option<Vec<HeaderLine>>,
     traced: usize,
     along: Option<Along>,
+    /// Who is told of its steps as they happen.
+    tell: Option<Tell>,
 }
 
 /// What was done.
@@ -45,13 +47,15 @@ pub struct StepRecord {
 impl CallHandle {
     /// `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over.
     /// `headers` are names and values in turn, for requests that have none of that name; the last
-    /// `traced` of the headers go along with the token request of an issue, too.
+    /// `traced` of the headers go along with the token request of an issue, too. With a `kind` whoever
+    /// listens is told of its steps as they happen.
     #[napi(constructor)]
     pub fn new(
         sends: bool,
         elapsed_ms: f64,
         headers: Option<Vec<String>>,
         traced: Option<u32>,
+        kind: Option<String>,
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let elapsed = Duration::try_from_secs_f64(elapsed_ms / 1000.0).unwrap_or_default();
@@ -64,14 +68,15 @@ impl CallHandle {
             flat.chunks_exact(2).map(line).collect()
         });
         let traced = traced.and_then(|traced| usize::try_from(traced).ok()).unwrap_or_default();
-        Self { sends, stop, stopped, elapsed, headers, traced, along: None }
+        let tell = kind.and_then(steps::tell);
+        Self { sends, stop, stopped, elapsed, headers, traced, along: None, tell }
     }
 
     /// What was done until now, a line a step, where the call was given headers.
     #[napi]
     pub fn steps(&self) -> Vec<StepRecord> {
         let steps = self.along.as_ref().map(Along::steps).unwrap_or_default();
-        steps.into_iter().map(StepRecord::from).collect()
+        steps.iter().map(StepRecord::from).collect()
     }
 
     /// Ends the call.
@@ -93,13 +98,13 @@ impl CallHandle {
     pub(super) fn along_with_token(&self, now: Now) -> Option<Along> {
         let headers = self.headers.as_ref()?;
         let traced = headers.get(headers.len().checked_sub(self.traced)?..)?;
-        (!traced.is_empty()).then(|| Along::new(now.mono, traced))
+        (!traced.is_empty()).then(|| Along::new(now.mono, traced, None))
     }
 
     /// What goes along with the requests of a call that is watched.
     pub(super) fn along(&mut self, now: Now) -> Option<Along> {
         let headers = self.headers.take()?;
-        self.along = Some(Along::new(now.mono, &headers));
+        self.along = Some(Along::new(now.mono, &headers, self.tell.take()));
         self.along.clone()
     }
 
@@ -138,10 +143,10 @@ pub(super) fn stopped() -> ErrorRecord {
     ErrorRecord { error: "CallersOwn", ..ErrorRecord::default() }
 }
 
-impl From<Step> for StepRecord {
-    fn from(Step { after, origin, what }: Step) -> Self {
+impl From<&Step> for StepRecord {
+    fn from(Step { after, origin, what }: &Step) -> Self {
         let status = match what {
-            What::Answered(status) => Some(status),
+            What::Answered(status) => Some(*status),
             _ => None,
         };
         let what = what.to_string();

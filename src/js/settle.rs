@@ -37,7 +37,7 @@ struct Promises {
 
 /// Where results wait for the JavaScript thread.
 struct Results {
-    queue: Mutex<VecDeque<Settled>>,
+    queue: Mutex<VecDeque<Next>>,
     /// None once the environment ends: what comes then is dropped.
     function: Mutex<Option<Handle>>,
 }
@@ -67,6 +67,15 @@ struct Promise {
 #[expect(unsafe_code, reason = "other threads carry the pointers, and do not look at them")]
 // SAFETY: only `settle`, on the JavaScript thread that made them, uses the pointers.
 unsafe impl Send for Promise {}
+
+/// What the JavaScript thread does next for another one.
+enum Next {
+    Settle(Settled),
+    Run(Box<dyn FnOnce(Env) + Send>),
+}
+
+/// The way to a JavaScript thread. It keeps no event loop alive.
+pub struct Queue(Arc<Results>);
 
 struct Settled {
     promise: Promise,
@@ -118,6 +127,18 @@ pub fn promise<T: ToNapiValue + Send + 'static>(
     })
 }
 
+/// The way to this thread, where it is JavaScript's.
+pub fn queue() -> Option<Queue> {
+    PROMISES.with_borrow(|promises| Some(Queue(promises.as_ref()?.results.clone())))
+}
+
+impl Queue {
+    /// Runs this on the JavaScript thread, after what was settled before; never where that ends first.
+    pub fn run(&self, run: impl FnOnce(Env) + Send + 'static) {
+        self.0.push(Next::Run(Box::new(run)));
+    }
+}
+
 impl Promises {
     fn begin(&mut self, env: sys::napi_env) {
         if self.under_way == 0 {
@@ -153,7 +174,7 @@ impl<T: ToNapiValue + Send + 'static> Deferred<T> {
             #[expect(unsafe_code, reason = "napi's derived conversions are unsafe to call")]
             // SAFETY: `settle` calls it in a callback of the environment that it passes.
             let value = Box::new(|env| unsafe { T::to_napi_value(env, value) });
-            self.results.push(Settled { promise, value, warnings });
+            self.results.push(Next::Settle(Settled { promise, value, warnings }));
         }
     }
 }
@@ -167,8 +188,8 @@ impl<T: ToNapiValue + Send + 'static> Drop for Deferred<T> {
 }
 
 impl Results {
-    fn push(&self, settled: Settled) {
-        lock(&self.queue).push_back(settled);
+    fn push(&self, next: Next) {
+        lock(&self.queue).push_back(next);
         let mut function = lock(&self.function);
         if let Some(Handle(raw)) = *function {
             let mode = sys::ThreadsafeFunctionCallMode::nonblocking;
@@ -260,16 +281,18 @@ extern "C" fn settle_next(
         PROMISES.try_with(|promises| {
             let mut promises = promises.try_borrow_mut().ok()?;
             let promises = promises.as_mut()?;
-            let settled = lock(&promises.results.queue).pop_front()?;
-            promises.end(env);
-            Some(settled)
+            let next = lock(&promises.results.queue).pop_front()?;
+            if matches!(next, Next::Settle(_)) {
+                promises.end(env);
+            }
+            Some(next)
         })
     };
     // A panic ends here: beyond is C.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        if let Ok(Some(settled)) = next() {
-            settle(settled);
-        }
+    let _ = catch_unwind(AssertUnwindSafe(|| match next() {
+        Ok(Some(Next::Settle(settled))) => settle(settled),
+        Ok(Some(Next::Run(run))) => run(Env::from_raw(env)),
+        Ok(None) | Err(_) => {}
     }));
 }
 

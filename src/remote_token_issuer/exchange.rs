@@ -77,7 +77,7 @@ impl<'a> Issue<'a> {
             return Err(Failure::Backend { answer: described(), body, no_fresh_token: None });
         }
         if let Some(fault) = &reply.broken {
-            return Err(Failure::Fault(fault.clone()));
+            return Err(Failure::Fault(fault.clone().scrubbed(redactor)));
         }
         let members = json::pick(&reply.text, ["token", "tokenType"])
             .map_err(|invalid| Failure::NotJson { answer: described(), invalid })?;
@@ -98,11 +98,14 @@ impl Exchange for Issue<'_> {
     }
 
     fn answered(&mut self, answer: Result<Reply, Fault>) -> Step<Self::Output> {
+        let Self { redirects, settings, lines } = self;
         let reply = match answer {
             Ok(reply) => reply,
-            Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
+            Err(fault) => {
+                let fault = fault.scrubbed(|| redactor(settings, lines));
+                return Step::Done(Err(Failure::Fault(fault)));
+            }
         };
-        let Self { redirects, settings, lines } = self;
         match redirects.follow(&reply, || redactor(settings, lines)) {
             Ok(Some(request)) => Step::Send(Box::new(request)),
             Ok(None) => Step::Done(self.read(&reply)),
@@ -114,7 +117,7 @@ impl Exchange for Issue<'_> {
 }
 
 /// A redactor that knows the call's secrets. It is made only where something is quoted.
-fn redactor(settings: &Settings, lines: &[HeaderLine]) -> Redactor {
+pub(super) fn redactor(settings: &Settings, lines: &[HeaderLine]) -> Redactor {
     let mut redactor = Redactor::default();
     settings.endpoint.hide_in(&mut redactor);
     for line in lines {

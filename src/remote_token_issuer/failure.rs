@@ -50,7 +50,7 @@ pub(super) enum Failure {
     /// The caller's `auth` gave up.
     Aborted,
     /// The caller's `auth` failed, with this message.
-    Rejected(String),
+    Rejected(Excerpt),
     /// `JSON.stringify` threw.
     Params,
     /// The caller's `auth` failed with a `Key0Error`.
@@ -91,7 +91,7 @@ impl Failure {
             Self::NotJson { .. } => NETWORK.with("the answer is not JSON"),
             Self::Fault(fault) => NETWORK.with(fault.message()),
             Self::Misdirected { misdirected, .. } => NETWORK.with(misdirected.message()),
-            Self::Rejected(message) if message.trim().is_empty() => {
+            Self::Rejected(message) if message.is_blank() => {
                 NETWORK.with("auth failed and did not say why")
             }
             Self::Rejected(message) => Message::quoting_the_caller("Network error: ", message),

@@ -1,6 +1,6 @@
 //! What a caller's `auth` gives.
 
-use super::failure::Failure;
+use super::{Settings, exchange::redactor, failure::Failure};
 use crate::http::headers::{HeaderLine, Unsendable};
 
 /// What the caller's function gave.
@@ -28,7 +28,7 @@ pub enum GivenValue {
 
 /// What the caller's function gave, as lines; what `fetch` would refuse, or send the word
 /// "undefined" for, is refused by name.
-pub(super) fn lines(given: Given) -> Result<Vec<HeaderLine>, Failure> {
+pub(super) fn lines(given: Given, settings: &Settings) -> Result<Vec<HeaderLine>, Failure> {
     match given {
         Given::Headers(headers) => headers
             .into_iter()
@@ -45,6 +45,8 @@ pub(super) fn lines(given: Given) -> Result<Vec<HeaderLine>, Failure> {
         Given::Unusable(kind) => Err(Failure::Headers(Unsendable::NoHeaders(kind))),
         Given::Rejected { name, .. } if name == "Key0Error" => Err(Failure::CallersOwn),
         Given::Rejected { name, .. } if name == "AbortError" => Err(Failure::Aborted),
-        Given::Rejected { message, .. } => Err(Failure::Rejected(message)),
+        Given::Rejected { message, .. } => {
+            Err(Failure::Rejected(redactor(settings, &[]).excerpt(&message, false)))
+        }
     }
 }

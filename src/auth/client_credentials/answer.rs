@@ -23,7 +23,7 @@ impl TokenRequest {
             return Err(Failure::Refused { refusal, body, hint });
         }
         if let Some(fault) = &reply.broken {
-            return Err(Failure::Fault(fault.clone()));
+            return Err(Failure::Fault(fault.clone().scrubbed(|| self.redactor(reply))));
         }
         let members = json::pick(&reply.text, ["access_token", "expires_in", "token_type"])
             .map_err(|invalid| Failure::NotJson { answer: self.described(reply), invalid })?;

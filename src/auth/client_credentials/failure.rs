@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::LONGEST_FETCH;
 use crate::{
+    auth::not_had,
     error::{Cause, Code, Key0Error},
     http::{Fault, fault::Phase, redirects::Misdirected, reply::Described},
     json,
@@ -180,7 +181,7 @@ impl Failure {
             Self::Fault(fault) => return fault.message(),
             Self::Misdirected { misdirected, .. } => return misdirected.message(),
             Self::TimedOut { .. } => return "no token within 10 s".into(),
-            Self::Asked { field, .. } => return Message::new(field).with(" could not be had"),
+            Self::Asked { field, .. } => return not_had(field),
             Self::Vanished => return "the token request ended without a result".into(),
         };
         match hint {

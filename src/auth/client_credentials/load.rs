@@ -19,7 +19,11 @@ use crate::{
     auth::Io,
     errand::{Answer, Errand},
     fault_injection,
-    http::{Sent, along::What, fault::Phase},
+    http::{
+        Sent,
+        along::{Notes, What},
+        fault::Phase,
+    },
     now::Now,
     secret::Secret,
     signing_pool::Lost,
@@ -52,6 +56,7 @@ impl Load {
             ticket.cool_down(time);
         }
         let token = loaded.as_ref().ok().cloned();
+        self.notes().note(|| token.as_ref().map(kept));
         ticket.finish(loaded, Instant::now().into_std());
         // Whoever waits here has the token by now; other processes get it next.
         if let Some(session) = session {
@@ -72,8 +77,8 @@ impl Load {
             let rejected = self.strategy.cache(verifies).rejected();
             let unwanted = rejected.into_iter().chain(replaced).collect();
             if let Ok(key) = Sealing::new(&config, verifies, grant.endpoint.tls()) {
-                let errands = self.io.errands.clone();
-                let session = Session::new(key, store, errands, unwanted, self.obtained);
+                let (errands, notes) = (self.io.errands.clone(), self.notes());
+                let session = Session::new(key, store, errands, unwanted, self.obtained, notes);
                 return self.load_beside(session, grant, claimed).await;
             }
         }
@@ -124,6 +129,7 @@ impl Load {
             let Some(delay) = delay.filter(|delay| Instant::now() + *delay < self.deadline) else {
                 return Err(failure);
             };
+            self.notes().note(|| Some(What::Pauses(delay)));
             sleep(delay).await;
             grant = self.grant().await?.1;
         }
@@ -178,6 +184,7 @@ impl Load {
     async fn grant(&self) -> Result<(Arc<Config>, Arc<Grant>), Failure> {
         let ClientCredentials { config, grant, policy, .. } = &self.strategy;
         let Some(field) = policy.asks else { return Ok((config.clone(), grant.clone())) };
+        self.notes().note(|| Some(What::Asks(field)));
         let failed = |why: &str| Failure::Asked { field, why: format!("{field} {why}") };
         let secret = match timeout_at(self.deadline, self.io.errands.run(Errand::Secret)).await {
             Ok(Answer::Text(secret)) => secret,
@@ -199,8 +206,20 @@ impl Load {
         }
     }
 
+    fn notes(&self) -> Notes {
+        self.io.http.notes(self.strategy.grant.endpoint.target().origin())
+    }
+
     fn now(&self) -> Now {
         self.obtained.later(Instant::now().into_std())
+    }
+}
+
+/// Until when `token` is kept, if it is.
+fn kept(token: &AccessToken) -> What {
+    match token.usable() {
+        Some(seconds) if seconds <= 0.0 => What::NotKept,
+        usable => What::Kept(usable.map(|it| token.obtained().wall_ms + it * 1000.0)),
     }
 }
 

@@ -62,7 +62,10 @@ impl Exchange for TokenRequest {
                 }
                 return Step::Send(Box::new(request.clone()));
             }
-            Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
+            Err(fault) => {
+                let fault = fault.scrubbed(|| self.grant.redactor(self.assertion.as_ref()));
+                return Step::Done(Err(Failure::Fault(fault)));
+            }
         };
         let Self { redirects, grant, assertion, .. } = self;
         match redirects.follow(&reply, || grant.redactor(assertion.as_ref())) {

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{policy::Store, sealing::Sealing};
 use crate::{
     errand::{Answer, Errand, Errands},
+    http::along::{Notes, What},
     now::Now,
     random,
     secret::Secret,
@@ -29,6 +30,7 @@ pub(super) struct Session {
     /// Whose lock it is that this load has, or may have: who asked for it in vain may.
     owner: Option<String>,
     standing: Standing,
+    notes: Notes,
 }
 
 /// What there is to do in the store while a load fetches.
@@ -60,9 +62,10 @@ impl Session {
         errands: Errands,
         unwanted: Vec<Secret>,
         begun: Now,
+        notes: Notes,
     ) -> Self {
         let (owner, standing) = (None, Standing::Alone);
-        Self { errands, store, key, unwanted, begun, owner, standing }
+        Self { errands, store, key, unwanted, begun, owner, standing, notes }
     }
 
     /// A token; else there is the duty to fetch one, which one process at a time has where the
@@ -96,6 +99,9 @@ impl Session {
                 continue;
             }
             self.owner = None;
+            if pause == FIRST_PAUSE {
+                self.notes.note(|| Some(What::Locked));
+            }
             sleep(pause.mul_f64(0.5 + random::fraction() / 2.0)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -156,7 +162,11 @@ impl Session {
             let value = token.authorization().expose();
             self.unwanted.iter().any(|other| other.expose() == value)
         };
-        Ok((token.is_fresh(now) && !is_unwanted()).then_some(Found { token, whole }))
+        if !token.is_fresh(now) || is_unwanted() {
+            return Ok(None);
+        }
+        self.notes.note(|| Some(What::Stored));
+        Ok(Some(Found { token, whole }))
     }
 
     /// Takes the lock, or keeps it for longer.
@@ -178,9 +188,13 @@ impl Session {
     async fn run(&self, operation: &'static str, errand: Errand) -> Result<Answer, Useless> {
         match timeout(PATIENCE, self.errands.run(errand)).await {
             // Whoever did it has told of it.
-            Ok(Answer::Failed(_)) => Err(Useless),
+            Ok(Answer::Failed(_)) => {
+                self.notes.note(|| Some(What::NoStore(operation)));
+                Err(Useless)
+            }
             Ok(answer) => Ok(answer),
             Err(_) => {
+                self.notes.note(|| Some(What::NoStore(operation)));
                 self.report(operation, "no answer within a second");
                 Err(Useless)
             }
@@ -265,7 +279,14 @@ mod tests {
 
     fn session(errands: &Errands) -> Session {
         let store = Store { locks: true };
-        Session::new(sealing(&config()), store, errands.clone(), Vec::new(), now())
+        Session::new(
+            sealing(&config()),
+            store,
+            errands.clone(),
+            Vec::new(),
+            now(),
+            Notes::default(),
+        )
     }
 
     fn in_ten_seconds() -> Instant {

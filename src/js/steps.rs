@@ -1,0 +1,50 @@
+//! Whoever listens to steps of calls as they happen: `NODE_DEBUG=key0`.
+
+use std::cell::RefCell;
+
+use napi::{
+    Env,
+    bindgen_prelude::{FnArgs, Function, FunctionRef},
+};
+use napi_derive::napi;
+
+use super::{call::StepRecord, settle};
+use crate::http::along::{Step, Tell};
+
+type Listener = FunctionRef<FnArgs<(String, StepRecord)>, ()>;
+
+thread_local! {
+    /// There is one environment a thread.
+    static LISTENER: RefCell<Option<Listener>> = const { RefCell::new(None) };
+}
+
+/// Has `listener` told of each step of the calls that have a kind, with that, as it happens.
+#[napi]
+pub fn listen_to_steps(
+    env: Env,
+    listener: Function<'_, FnArgs<(String, StepRecord)>, ()>,
+) -> napi::Result<()> {
+    let listener = listener.create_ref()?;
+    LISTENER.with_borrow_mut(|slot| *slot = Some(listener));
+    // Its reference goes before its environment does.
+    env.add_env_cleanup_hook((), |()| drop(LISTENER.try_with(RefCell::take)))?;
+    Ok(())
+}
+
+/// What tells this thread's listener, if it has one, from any thread.
+pub(super) fn tell(kind: String) -> Option<Tell> {
+    let is_there = LISTENER.with_borrow(Option::is_some);
+    let queue = settle::queue().filter(|_| is_there)?;
+    Some(Box::new(move |step: &Step| {
+        let (kind, step) = (kind.clone(), StepRecord::from(step));
+        queue.run(move |env| told(env, kind, step));
+    }))
+}
+
+fn told(env: Env, kind: String, step: StepRecord) {
+    LISTENER.with_borrow(|listener| {
+        let listener = listener.as_ref().and_then(|it| it.borrow_back(&env).ok());
+        // What it throws is nothing to a call.
+        let _ = listener.map(|it| it.call((kind, step).into()));
+    });
+}
