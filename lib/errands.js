@@ -12,6 +12,7 @@
  */
 
 const { channel } = require("node:diagnostics_channel");
+const { types } = require("node:util");
 const { isRecord, nameAndMessage } = require("./errors.js");
 const { send } = require("./fetch.js");
 
@@ -64,7 +65,7 @@ async function perform(errand, hands) {
   const outgoing = errand.outgoing();
   if (outgoing) return send(outgoing, hands.sending);
   try {
-    errand.done(await started(errand, hands));
+    errand.done(read(errand.kind, await started(errand, hands)));
   } catch (error) {
     errand.failed(nameAndMessage(reasonOf(errand, error))[1]);
     if (errand.kind !== "secret" && errand.kind !== "token") report(errand.kind, error);
@@ -89,6 +90,20 @@ function started({ kind, key, value, owner, ttlMs }, { secret, cache, auth }) {
   }
 }
 
+/**
+ * What a store gave, as Rust takes it: bytes that are a text, and of a lock whether it was taken,
+ * however its client says so.
+ *
+ * @param {string} kind
+ * @param {unknown} value
+ */
+function read(kind, value) {
+  if (kind === "lock") return Boolean(value);
+  if (kind !== "get" || !types.isUint8Array(value)) return value;
+  const { buffer, byteOffset, byteLength } = value;
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+}
+
 /** @param {Record<string, string>} headers */
 function authorizationOf({ Authorization }) {
   return Authorization;
@@ -99,9 +114,16 @@ function reasonOf({ kind }, error) {
   return kind === "token" ? (error?.cause ?? error) : error;
 }
 
-/** @param {string | undefined} operation @param {unknown} error */
+/**
+ * Listeners read `error.message`; what throws there would end the process.
+ *
+ * @param {string | undefined} operation
+ * @param {unknown} error
+ */
 function report(operation, error) {
-  if (cacheErrors.hasSubscribers) cacheErrors.publish({ operation, error });
+  if (!cacheErrors.hasSubscribers) return;
+  const told = types.isNativeError(error) ? error : new Error(nameAndMessage(error)[1]);
+  cacheErrors.publish({ operation, error: told });
 }
 
 /** The methods of a store that are used, by name. @param {any} cache */

@@ -300,7 +300,7 @@ mod tests {
             .unwrap()
             .issue(Call { body: None, auth, now, courier: None, along: None }, &io());
         let size = size_of_val(&call);
-        assert!(size < 4_000, "{size} bytes");
+        assert!(size <= 3_072, "{size} bytes");
     }
 
     #[tokio::test(start_paused = true)]

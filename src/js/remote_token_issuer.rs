@@ -119,13 +119,14 @@ impl RemoteIssuerHandle {
             let courier = sends.then(|| io.errands.courier());
             let call = Call { body, auth, now, courier, along };
             let io = Io { http: call::through(&io.http, None, token), ..io.clone() };
-            let issued = self.issuer.issue(call, &io);
+            // In a box of its own: what awaits a future has room for it twice.
+            let mut issued = Box::pin(self.issuer.issue(call, &io));
             Box::pin(async move {
                 let result = match stopped {
                     None => issued.await,
                     Some(stopped) => select! {
                         biased;
-                        result = issued => result,
+                        result = &mut issued => result,
                         () = stopped => return Either::B(call::stopped()),
                     },
                 };

@@ -21,10 +21,11 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    pub fn of(auth: Auth, call: Now, io: &Io, is_asked: bool) -> Option<Self> {
+    /// Boxed, since hardly any call needs it.
+    pub fn of(auth: Auth, call: Now, io: &Io, is_asked: bool) -> Option<Box<Self>> {
         match auth {
             Auth::ClientCredentials(strategy) => {
-                Some(Self { strategy, is_asked, call, io: io.clone() })
+                Some(Box::new(Self { strategy, is_asked, call, io: io.clone() }))
             }
             Auth::None | Auth::SharedSecret(_) | Auth::SignedJwt(_) => None,
         }
