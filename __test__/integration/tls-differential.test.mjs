@@ -30,10 +30,12 @@ const CALLS = `
   import { createRemoteTokenIssuer } from "./index.mjs";
   // Some alerts have a new name in OpenSSL 3.2.
   const code = ({ cause, code }) => (cause?.code ?? code).replace("SSL/TLS_ALERT", "SSLV3_ALERT");
+  // All at once, on a machine that may be busy.
+  const timeoutMs = 50_000;
   const calls = JSON.parse(readFileSync(process.argv[1], "utf8")).map(async (url) => ({
     fetch: await fetch(url, { method: "POST" }).then(() => "ok", code),
-    addon: await createRemoteTokenIssuer({ url })({}).then(() => "ok", code),
-    driven: await createRemoteTokenIssuer({ url, fetch })({}).then(() => "ok", code),
+    addon: await createRemoteTokenIssuer({ url, timeoutMs })({}).then(() => "ok", code),
+    driven: await createRemoteTokenIssuer({ url, timeoutMs, fetch })({}).then(() => "ok", code),
   }));
   console.log(JSON.stringify(await Promise.all(calls)));
 `;
@@ -135,6 +137,8 @@ async function serve({ leaf, sent = [], host = "localhost", tls, says }) {
         socket.once("data", () => socket.write(says ?? ""));
       });
   await new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(undefined)));
+  // It may take seconds until a connection is used again.
+  if ("keepAliveTimeout" in server) server.keepAliveTimeout = 0;
   // A test that fails must end, too.
   server.unref();
   ends.push(() => server.close());
