@@ -31,10 +31,12 @@ const CALLS = `
   import { createRemoteTokenIssuer } from "./index.mjs";
   // Some alerts have a new name in OpenSSL 3.2.
   const code = ({ cause, code }) => (cause?.code ?? code).replace("SSL/TLS_ALERT", "SSLV3_ALERT");
+  // All at once, on a machine that may be busy.
+  const timeoutMs = 50_000;
   const calls = JSON.parse(readFileSync(process.argv[1], "utf8")).map(async (url) => {
     const sent = [];
     const issued = (fetch) =>
-      createRemoteTokenIssuer({ url, fetch })({}).then(() => "ok", (error) => {
+      createRemoteTokenIssuer({ url, timeoutMs, fetch })({}).then(() => "ok", (error) => {
         sent[fetch ? 1 : 0] = error.cause?.sent;
         return code(error);
       });
@@ -151,6 +153,8 @@ async function serve({ leaf, sent = [], host = "localhost", tls, says }) {
         socket.once("data", () => socket.write(says ?? ""));
       });
   await new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(undefined)));
+  // It may take seconds until a connection is used again.
+  if ("keepAliveTimeout" in server) server.keepAliveTimeout = 0;
   // A test that fails must end, too.
   server.unref();
   ends.push(() => server.close());
