@@ -59,7 +59,7 @@ function providerOf(strategy, route, renew) {
   };
   const headers = () => (isWatched(tokens) ? told(tokens, route.url, obtain) : obtain());
   /** @param {Record<string, string>} [rejected] */
-  const invalidate = (rejected) => strategy.invalidate(rejected?.Authorization);
+  const invalidate = (rejected) => strategy.invalidate(authorizationOf(rejected));
   const standsIn = () => {
     // Requests that are watched, or not the native client's, are made in the caller's async context.
     if (isWatched(tokens) || route.sender()) return undefined;
@@ -67,6 +67,18 @@ function providerOf(strategy, route, renew) {
     return strategy;
   };
   return provider(Object.assign(headers, { invalidate }), standsIn, strategy, route);
+}
+
+/**
+ * The token in headers, also where a caller has made others of them: a `Headers`, lower case.
+ * @param {any} headers
+ */
+function authorizationOf(headers) {
+  if (headers?.Authorization !== undefined) return headers.Authorization;
+  const list = pairs(headers);
+  const isName = (/** @type {unknown} */ it, /** @type {number} */ i) =>
+    i % 2 === 0 && `${it}`.toLowerCase() === "authorization";
+  return Array.isArray(list) ? list[list.findIndex(isName) + 1 || list.length] : undefined;
 }
 
 /**

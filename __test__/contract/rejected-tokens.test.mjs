@@ -199,6 +199,27 @@ describe("an issue is never sent again", () => {
 });
 
 describe("invalidate()", () => {
+  it("reads the token in whatever its caller has made of the headers", async (t) => {
+    const { auth, server } = await numbered(t);
+    const old = await auth();
+    auth.invalidate(old);
+    await auth();
+    const { Authorization } = old;
+    /** @type {any[]} */
+    const forms = [
+      { authorization: Authorization },
+      { accept: "*/*", AUTHORIZATION: Authorization },
+      new Headers({ accept: "*/*", ...old }),
+      new Map([["Authorization", Authorization]]),
+    ];
+    // None of them names the fresh one.
+    for (const form of forms) auth.invalidate(form);
+    await auth();
+    assert.equal(server.requests.length, 2);
+    auth.invalidate(/** @type {any} */ (new Headers(await auth())));
+    assert.deepEqual(await auth(), { Authorization: "Bearer token-3" });
+  });
+
   it("lets the next call fetch another token", async (t) => {
     const { auth, server } = await numbered(t);
     await auth();

@@ -308,7 +308,7 @@ describe("a store that lies", () => {
     ["a JSON token", () => '{"token":"evil","obtained":0,"lifetime":null}'],
     ["half a value", (value) => value.slice(0, value.length / 2)],
     ["a value without its last character", (value) => value.slice(0, -1)],
-    ["a value with one bit changed", (value) => `A${value.slice(1)}B`.slice(0, -1)],
+    ["a value with another first letter", (v) => `${v[0] === "A" ? "B" : "A"}${v.slice(1)}`],
     ["a number", () => 7],
     ["an object", () => ({ token: "evil" })],
     ["a megabyte", () => "A".repeat(2 ** 20)],
@@ -317,7 +317,6 @@ describe("a store that lies", () => {
     it(`by ${what} plants no token, and costs a request`, async (t) => {
       const { store, server } = await filled(t);
       const [[key, value]] = store.values;
-      if (what.includes("one bit")) assert.notEqual(value[0], "A");
       store.values.set(key, /** @type {any} */ (lie(value, key)));
       assert.equal(await tokenOf(oauthOf(server.url, { cache: store })), "access-token-2");
     });

@@ -61,6 +61,32 @@ for (const kind of ["ioredis", "node-redis"]) {
       assert.equal(server.requests.length, 1);
     });
 
+    it("replaces a process that is killed while it keeps its lock by one other", async (t) => {
+      const redis = await redisServer(t);
+      const arrived = gate();
+      const server = await endpoint(t, 3600, async (number) => {
+        if (number > 1) return;
+        arrived.open();
+        await new Promise(() => {});
+      });
+      const store = { kind, url: redis.url };
+      const [holder, ...others] = await fleet(t, 4, store, client(server));
+      holder.calls(200);
+      await arrived.opened;
+      const [lock] = redis.cli("KEYS", "*:lock").split("\n");
+      const rest = () => Number(redis.cli("PTTL", lock));
+      // It is extended once it has more time left than before.
+      for (let [before, now] = [rest(), rest()]; now <= before; [before, now] = [now, rest()]) {
+        assert.ok(now > 0, "the lock has ended");
+      }
+      const calls = others.map((member) => member.calls(200));
+      holder.kill();
+      for (const { tokens, failures } of await Promise.all(calls)) {
+        assert.deepEqual([tokens, failures], [["Bearer access-token-2"], []]);
+      }
+      assert.equal(server.requests.length, 2);
+    });
+
     it("goes on when the process that fetches is killed: the next takes over", async (t) => {
       const redis = await redisServer(t);
       const arrived = gate();
@@ -133,6 +159,20 @@ for (const kind of ["ioredis", "node-redis"]) {
     });
   });
 }
+
+describe("an endpoint that takes more than half of a fetch's time", () => {
+  it("loses no call of a fleet: whoever asks late takes the first one's token", async (t) => {
+    const redis = await redisServer(t);
+    const server = await endpoint(t, 3600, () => new Promise((end) => setTimeout(end, 6_000)));
+    const store = { kind: "ioredis", url: redis.url };
+    const members = await fleet(t, 8, store, client(server));
+    const done = await Promise.all(members.map((member) => member.calls(20)));
+    for (const { tokens, failures } of done) {
+      assert.deepEqual([tokens, failures], [["Bearer access-token-1"], []]);
+    }
+    assert.ok(server.requests.length <= 8);
+  });
+});
 
 describe("what stands in Redis", () => {
   it("is sealed, ends with the token, and leaves no lock", async (t) => {

@@ -23,15 +23,16 @@ export const CLIENTS = installed("token-stores", {
  * A Redis that can be stopped and started again on its port.
  *
  * @param {Test} t
+ * @param {string[]} [more] of its arguments
  */
-export async function redisServer(t) {
+export async function redisServer(t, more = []) {
   const folder = mkdtempSync(join(tmpdir(), "key0-redis-"));
   const port = await freePort();
   /** @type {import("node:child_process").ChildProcess | undefined} */
   let child;
   const start = async () => {
     const args = ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", ""];
-    child = spawn("redis-server", args, { stdio: "ignore" });
+    child = spawn("redis-server", [...args, ...more], { stdio: "ignore" });
     await reachable(port);
   };
   const stop = async () => {
@@ -49,7 +50,21 @@ export async function redisServer(t) {
     const args = ["-h", "127.0.0.1", "-p", `${port}`, ...command];
     return spawnSync("redis-cli", args, { encoding: "utf8" }).stdout.trim();
   };
-  return { url: `redis://127.0.0.1:${port}`, start, stop, cli };
+  return { url: `redis://127.0.0.1:${port}`, port, start, stop, cli };
+}
+
+/** Two nodes of a Redis cluster, each with half of its slots. @param {Test} t */
+export async function redisCluster(t) {
+  const more = ["--cluster-enabled", "yes"];
+  const nodes = [await redisServer(t, more), await redisServer(t, more)];
+  nodes[0].cli("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
+  nodes[1].cli("CLUSTER", "ADDSLOTSRANGE", "8192", "16383");
+  nodes[1].cli("CLUSTER", "SET-CONFIG-EPOCH", "2");
+  nodes[0].cli("CLUSTER", "MEET", "127.0.0.1", `${nodes[1].port}`);
+  const isReady = (/** @type {typeof nodes[0]} */ { cli }) =>
+    /cluster_state:ok/.test(cli("CLUSTER", "INFO"));
+  while (!nodes.every(isReady)) await new Promise((resolve) => setTimeout(resolve, 50));
+  return nodes;
 }
 
 /**

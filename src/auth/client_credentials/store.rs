@@ -208,7 +208,12 @@ impl Session {
 
 /// For how many milliseconds the store keeps it, where it is of use to anybody.
 fn ttl_ms(token: &AccessToken, now: Now) -> Option<f64> {
-    let age_ms = (now.wall_ms - token.obtained().wall_ms).max(0.0);
+    let obtained = token.obtained().wall_ms;
+    // Of a clock that is no number nobody could tell when it ends.
+    if !obtained.is_finite() {
+        return None;
+    }
+    let age_ms = (now.wall_ms - obtained).max(0.0);
     let rest = token.usable().map_or(LONGEST_KEPT_MS, |seconds| seconds * 1000.0 - age_ms);
     let ttl_ms = rest.min(LONGEST_KEPT_MS).floor();
     (ttl_ms >= 1.0).then_some(ttl_ms)
@@ -437,6 +442,10 @@ mod tests {
         assert_eq!(ttl_ms(&token("t", 3610.0), after(begun, 3600.0)), None);
         for lifetime in [f64::INFINITY, 1e12] {
             assert_eq!(ttl_ms(&token("t", lifetime), begun), Some(LONGEST_KEPT_MS));
+        }
+        for wall_ms in [f64::NAN, f64::INFINITY] {
+            let token = AccessToken::new("t".to_owned().into(), Now { wall_ms, ..begun }, 3610.0);
+            assert_eq!(ttl_ms(&token, begun), None);
         }
     }
 }
