@@ -75,7 +75,7 @@ fn entries(text: &[u8]) -> Vec<Entry> {
         if let Some(label) = label(line, b"-----BEGIN ") {
             // The one before it has no end.
             entries.extend(section.take().map(|_| Entry::Broken));
-            section = LABELS.contains(&label).then(|| (label, Vec::with_capacity(USUAL)));
+            section = LABELS.contains(&label).then(|| (label, Vec::new()));
         } else if let Some(end) = label(line, b"-----END ") {
             let section = section.take();
             entries.extend(section.map(
@@ -123,8 +123,6 @@ fn excludes_servers(mut settings: Reader<'_>) -> Option<bool> {
     Some(!trusted.unwrap_or(Some(true))? || rejected.unwrap_or(Some(false))?)
 }
 
-/// As long as most certificates are in base64.
-const USUAL: usize = 2048;
 /// 10,000 certificates.
 const LARGEST: u64 = 16 * 1024 * 1024;
 const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"];

@@ -58,7 +58,7 @@ impl Trust {
         }
         let dirs = dirs.into_iter().flat_map(env::split_paths);
         for dir in dirs.filter(|it| !it.as_os_str().is_empty()) {
-            warn("SSL_CERT_DIR", &dir, trust.read_dir(&dir, &mut HashSet::new()));
+            warn("SSL_CERT_DIR", &dir, trust.read_dir(&dir));
         }
         if let Some(file) = extra.map(Path::new) {
             warn("NODE_EXTRA_CA_CERTS", file, trust.read_file(file));
@@ -98,13 +98,11 @@ impl Trust {
     /// that belong to no bundle.
     #[cfg(not(any(windows, target_os = "macos")))]
     fn add_systems(&mut self) {
-        let mut known = HashSet::new();
-        let mut bundles = BUNDLES.into_iter().map(Path::new);
-        if let Some(bundle) = bundles.find(|path| is_new_file(path, &mut known)) {
+        if let Some(bundle) = BUNDLES.into_iter().map(Path::new).find(|path| path.exists()) {
             let _ = self.read_file(bundle);
         }
         for folder in FOLDERS {
-            let _ = self.read_dir(Path::new(folder), &mut known);
+            let _ = self.read_dir(Path::new(folder));
         }
     }
 
@@ -128,11 +126,14 @@ impl Trust {
         }
     }
 
-    /// Reads every file there that is not among the `known`, and tells the first problem.
-    fn read_dir(&mut self, dir: &Path, known: &mut HashSet<FileId>) -> Result<usize, String> {
+    /// Reads every file there, and tells the first problem.
+    fn read_dir(&mut self, dir: &Path) -> Result<usize, String> {
         let entries = fs::read_dir(dir).map_err(|error| unreadable(dir, &error))?;
-        let paths = entries.flatten().map(|entry| entry.path());
-        let files = paths.filter(|path| is_new_file(path, known));
+        let files = entries.flatten().map(|entry| entry.path()).filter(|path| {
+            // `openssl rehash` links to each file of a directory again.
+            let again = fs::read_link(path).is_ok_and(|target| target.components().count() == 1);
+            !again && path.is_file()
+        });
         let read: Vec<_> = files.map(|file| self.read_file(&file)).collect();
         read.into_iter().sum()
     }
@@ -149,29 +150,6 @@ impl Trust {
         self.roots.entry(subject).or_default().push(Root::Listed(der.clone()));
         self.listed.insert(der)
     }
-}
-
-/// A file by its device and number.
-type FileId = (u64, u64);
-
-/// Whether `path` leads to a file that is not among the `known`; it is one of them then. (The bundle
-/// stands in a folder, and `openssl rehash` links to each file of a folder again.)
-fn is_new_file(path: &Path, known: &mut HashSet<FileId>) -> bool {
-    let file = fs::metadata(path).ok().filter(fs::Metadata::is_file);
-    file.is_some_and(|file| file_id(&file).is_none_or(|id| known.insert(id)))
-}
-
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "Windows has none")]
-fn file_id(file: &fs::Metadata) -> Option<FileId> {
-    use std::os::unix::fs::MetadataExt as _;
-    Some((file.dev(), file.ino()))
-}
-
-/// Read again, its certificates are found to be known.
-#[cfg(not(unix))]
-fn file_id(_: &fs::Metadata) -> Option<FileId> {
-    None
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
@@ -241,19 +219,6 @@ mod tests {
         assert_eq!(trust.listed, HashSet::from([ca.cert.der().as_ref().into()]));
         let kept = trust.roots.values().flatten().filter(|it| matches!(it, Root::Listed(_)));
         assert_eq!(kept.count(), 1);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_file_is_read_once_however_many_names_lead_to_it() {
-        use std::os::unix::fs::symlink;
-        let ca = rcgen::generate_simple_self_signed([]).unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("ca.pem");
-        fs::write(&file, ca.cert.pem()).unwrap();
-        symlink("ca.pem", dir.path().join("0a1b2c3d.0")).unwrap();
-        symlink(&file, dir.path().join("other.pem")).unwrap();
-        assert_eq!(Trust::default().read_dir(dir.path(), &mut HashSet::new()), Ok(1));
     }
 
     /// A root with most of what a root may have, and a server below it with names of each kind.
