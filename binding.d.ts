@@ -33,14 +33,6 @@ export declare class Call {
    * `traced` of the headers go along with the token request of an issue, too.
    */
   constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null)
-  /** Waits for the next request: an empty text tells that the call is over. */
-  next(environment?: Array<string | undefined | null> | undefined | null): Promise<string | ErrorRecord> | ErrorRecord | string
-  /** The request that `next` told of. */
-  request(): RequestRecord | null
-  /** The answer to the last request, as far as it came. */
-  answered(head: HeadRecord, body: Uint8Array, broken?: ThwartedRecord | undefined | null): void
-  /** Why there is no answer to the last request. */
-  thwarted(thwarted: ThwartedRecord): void
   /** What was done until now, a line a step, where the call was given headers. */
   steps(): Array<StepRecord>
   /** Ends the call. */
@@ -61,8 +53,8 @@ export type ClaimsHandle = Claims
 
 /** One errand. What it does not need is `null`. */
 export declare class Errand {
-  /** `secret`, `get`, `set`, `lock`, `unlock`, `report`. */
-  readonly kind: 'secret' | 'get' | 'set' | 'lock' | 'unlock' | 'report'
+  /** `secret`, `token`, `send`, `get`, `set`, `lock`, `unlock`, `report`. */
+  readonly kind: 'secret' | 'token' | 'send' | 'get' | 'set' | 'lock' | 'unlock' | 'report'
   /** The store's key, or the lock's name. */
   readonly key?: string
   /** What to store. */
@@ -75,6 +67,8 @@ export declare class Errand {
   readonly operation?: string
   /** How. */
   readonly problem?: string
+  /** The request to be sent: it is given once, and takes what comes of it. */
+  outgoing(): OutgoingHandle | null
   /** It is done, and this came of it. */
   done(value: unknown): void
   /** It failed, with an error that says this. */
@@ -119,6 +113,19 @@ export declare class Issuer {
 }
 export type AccessTokenIssuerHandle = Issuer
 
+/** A request on its way. */
+export declare class Outgoing {
+  /** What is to be sent; `null` once that was done. */
+  request(): RequestRecord | null
+  /** Its answer, as far as it came. */
+  answered(head: HeadRecord, body: Uint8Array, broken?: ThwartedRecord | undefined | null): void
+  /** Why it has none. */
+  thwarted(thwarted: ThwartedRecord): void
+  /** Settles when nobody waits for the answer any more. */
+  left(): Promise<void> | void
+}
+export type OutgoingHandle = Outgoing
+
 /** A remote issuer. */
 export declare class RemoteIssuer {
   /** True where the caller's `auth` is asked at each call. */
@@ -127,7 +134,10 @@ export declare class RemoteIssuer {
   prepare(environment?: Array<string | undefined | null> | undefined | null): void
   /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
   setTls(tls: object, nowMs: number): Outcome<undefined>
-  /** Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. */
+  /**
+   * Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. Where
+   * `strategy` cannot be asked here, it is what `given` comes from.
+   */
   issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment?: Array<string | undefined | null> | undefined | null, part?: Call | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer

@@ -175,10 +175,10 @@ export type OAuthClientCredentialsConfig = {
    * A store that processes share, so that a whole fleet uses one token: {@link redisTokenCache}, a
    * Keyv instance, or any object with `get` and `set`. Memory stays the first level: a call that
    * finds its token there touches no network. Tokens are kept sealed (AES-256-GCM, its key by
-   * HKDF-SHA-256 (RFC 5869) from the client's secret or key), under a name that is a hash over
-   * everything that decides what a token is good for. A store that is slow (a second), down, full or
-   * lying costs a token request and no call; `diagnostics_channel`'s `key0:cache:error` tells of it.
-   * Default: none.
+   * HKDF-SHA-256 (RFC 5869) from the client's secret or key; with `tls_client_auth` that is the key
+   * of its certificate, in whichever form), under a name that is a hash over everything that decides
+   * what a token is good for. A store that is slow (a second), down, full or lying costs a token
+   * request and no call; `diagnostics_channel`'s `key0:cache:error` tells of it. Default: none.
    */
   cache?: TokenCache;
   /**
@@ -273,13 +273,15 @@ export type ClientCertificate = {
 
 /** Where processes share what they have; a Keyv instance is one. Each method may be `async`. */
 export type TokenCache = {
-  /** The value that was set, unless it has ended; else anything that is no string. */
+  /** The value that was set, as a string or its bytes, unless it has ended; else anything else. */
   get(key: string): unknown;
   /** Keeps a string for `ttlMs` milliseconds. */
   set(key: string, value: string, ttlMs: number): unknown;
   /**
-   * Takes the lock `key` for `ttlMs` milliseconds where nobody has it; gives `true` where it did.
-   * With `lock` and `unlock` one process fetches while the others wait for what it sets.
+   * Takes the lock `key` for `ttlMs` milliseconds where nobody has it, or has it last that long from
+   * now on where it is `owner`'s; gives something truthy where it did either. With `lock` and `unlock` one
+   * process fetches while the others wait for what it sets; as long as it fetches, it extends its
+   * lock of 2 seconds every 0.7.
    */
   lock?(key: string, owner: string, ttlMs: number): unknown;
   /** Gives the lock back, where it is still `owner`'s. */
@@ -288,8 +290,9 @@ export type TokenCache = {
 
 /**
  * The `cache` of {@link oauthClientCredentialsAuth} in Redis or Valkey, with a lock (`SET NX PX`,
- * released by its owner alone): one process of a fleet fetches, the others wait for its token. A
- * process that dies meanwhile is replaced after 2 seconds.
+ * kept and released by its owner alone, by scripts of one key each): one process of a fleet fetches,
+ * however long that takes, and the others wait for its token, for half of their 10 seconds; then
+ * they ask, too, and take what comes first. A process that dies meanwhile is replaced after 2 seconds.
  *
  * @param client a connected client of ioredis or node-redis, a cluster's too; you own and close it
  * @throws TypeError where it is neither

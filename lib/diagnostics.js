@@ -11,10 +11,8 @@
 
 const diagnostics = require("node:diagnostics_channel");
 const { debuglog } = require("node:util");
+const { now } = require("./at-load.js");
 
-/** Taken at load: fake clocks do not reach it. */
-const { hrtime } = process;
-const clock = () => Number(hrtime.bigint()) / 1e6;
 const log = debuglog("key0");
 const isLogged = log.enabled === true;
 
@@ -72,7 +70,7 @@ function told(channels, url, make) {
   if (isToken) event.cache = "miss";
   /** @type {Call | undefined} */
   let call;
-  const begun = clock();
+  const begun = now();
   /** What a subscriber has frozen stays as it is. @param {string} name @param {unknown} value */
   const tell = (name, value) => Reflect.set(event, name, value);
   /** @type {Watch} */
@@ -88,7 +86,7 @@ function told(channels, url, make) {
   };
   /** @param {any} [error] */
   const settled = (error) => {
-    const durationMs = clock() - begun;
+    const durationMs = now() - begun;
     tell("durationMs", durationMs);
     const steps = call?.steps() ?? [];
     const status = steps.map((step) => step.status).findLast((it) => it !== undefined);

@@ -2,21 +2,28 @@
 "use strict";
 
 /**
- * What only JavaScript can do for a load of a token: ask a function for a secret, and a store for
- * what it keeps. It happens in the async context of the call that began the load; when, and what
- * becomes of a failure, is Rust's to say.
+ * What only JavaScript can do for a call or a load of a token: ask a function for a secret, a store
+ * for what it keeps, a strategy for another token, a `fetch` for an answer. It happens in the async
+ * context of the call; when, and what becomes of a failure, is Rust's to say.
  *
  * @import { Auth, Errand, ErrorRecord, Errands } from "../binding"
- * @import { TokenCache } from "../index.js"
+ * @import { AuthHeaderProvider, TokenCache } from "../index.js"
+ * @import { Sending } from "./fetch.js"
  */
 
 const { channel } = require("node:diagnostics_channel");
+const { types } = require("node:util");
 const { isRecord, nameAndMessage } = require("./errors.js");
+const { send } = require("./fetch.js");
 
 /**
+ * What does them: of those that may come up.
+ *
  * @typedef {object} Hands
- * @property {(() => unknown) | undefined} secret
- * @property {TokenCache | undefined} cache
+ * @property {(() => unknown) | undefined} [secret]
+ * @property {TokenCache | undefined} [cache]
+ * @property {AuthHeaderProvider} [auth] Which is asked for another token.
+ * @property {Sending} [sending] By whom requests are sent.
  */
 
 /** The hands of strategies that need any. @type {WeakMap<Auth, Hands>} */
@@ -37,10 +44,10 @@ function hasErrands(outcome) {
 /**
  * Does the errands, for as long as there are any, and gives the outcome of the call.
  * @param {Errands} errands
- * @param {Auth} strategy
+ * @param {Hands} [hands]
  */
-function done(errands, strategy) {
-  serve(errands, handsOf.get(strategy));
+function done(errands, hands) {
+  serve(errands, hands);
   return errands.outcome();
 }
 
@@ -52,22 +59,26 @@ async function serve(errands, hands) {
   }
 }
 
-/** @param {Errand} errand @param {Hands} [hands] */
+/** @param {Errand} errand @param {any} hands */
 async function perform(errand, hands) {
   if (errand.kind === "report") return report(errand.operation, new Error(errand.problem ?? ""));
+  const outgoing = errand.outgoing();
+  if (outgoing) return send(outgoing, hands.sending);
   try {
-    errand.done(await started(errand, hands));
+    errand.done(read(errand.kind, await started(errand, hands)));
   } catch (error) {
-    errand.failed(nameAndMessage(error)[1]);
-    if (errand.kind !== "secret") report(errand.kind, error);
+    errand.failed(nameAndMessage(reasonOf(errand, error))[1]);
+    if (errand.kind !== "secret" && errand.kind !== "token") report(errand.kind, error);
   }
 }
 
 /** @param {any} errand @param {any} hands */
-function started({ kind, key, value, owner, ttlMs }, { secret, cache }) {
+function started({ kind, key, value, owner, ttlMs }, { secret, cache, auth }) {
   switch (kind) {
     case "secret":
       return secret();
+    case "token":
+      return auth().then(authorizationOf);
     case "get":
       return cache.get(key);
     case "set":
@@ -79,9 +90,40 @@ function started({ kind, key, value, owner, ttlMs }, { secret, cache }) {
   }
 }
 
-/** @param {string | undefined} operation @param {unknown} error */
+/**
+ * What a store gave, as Rust takes it: bytes that are a text, and of a lock whether it was taken,
+ * however its client says so.
+ *
+ * @param {string} kind
+ * @param {unknown} value
+ */
+function read(kind, value) {
+  if (kind === "lock") return Boolean(value);
+  if (kind !== "get" || !types.isUint8Array(value)) return value;
+  const { buffer, byteOffset, byteLength } = value;
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+}
+
+/** @param {Record<string, string>} headers */
+function authorizationOf({ Authorization }) {
+  return Authorization;
+}
+
+/** The message of our own errors is for the buyer. @param {Errand} errand @param {any} error */
+function reasonOf({ kind }, error) {
+  return kind === "token" ? (error?.cause ?? error) : error;
+}
+
+/**
+ * Listeners read `error.message`; what throws there would end the process.
+ *
+ * @param {string | undefined} operation
+ * @param {unknown} error
+ */
 function report(operation, error) {
-  if (cacheErrors.hasSubscribers) cacheErrors.publish({ operation, error });
+  if (!cacheErrors.hasSubscribers) return;
+  const told = types.isNativeError(error) ? error : new Error(nameAndMessage(error)[1]);
+  cacheErrors.publish({ operation, error: told });
 }
 
 /** The methods of a store that are used, by name. @param {any} cache */

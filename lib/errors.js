@@ -13,7 +13,11 @@ const { fromCaller } = require("./stack.js");
 /** The SDK's class, once it is known. @type {Function | undefined} */
 let sdkClass;
 
-const search = sdkSearch(() => sdkClass !== undefined, setKey0ErrorClass);
+const search = sdkSearch(isSdkKnown, setKey0ErrorClass);
+
+function isSdkKnown() {
+  return sdkClass !== undefined;
+}
 
 class Key0Error extends Error {
   /**
@@ -187,6 +191,7 @@ module.exports = {
   failed,
   fromCaller,
   isRecord,
+  isSdkKnown,
   Key0Error,
   known,
   nameAndMessage,

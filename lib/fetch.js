@@ -2,10 +2,10 @@
 "use strict";
 
 /**
- * Sends the requests of a call by a `fetch`, in the caller's async context. What is asked, how long
+ * Sends a request of a call by a `fetch`, in the caller's async context. What is asked, how long
  * it may take and what an answer means is the core's: this gives shape.
  *
- * @import { Call, HeadRecord, RequestRecord, ThwartedRecord } from "../binding"
+ * @import { HeadRecord, Outgoing, RequestRecord } from "../binding"
  * @import { Sender } from "./route.js"
  */
 
@@ -13,40 +13,26 @@ const { nameAndMessage } = require("./errors.js");
 const { mostToRead } = require("./load.js");
 
 /**
- * Sends requests until the call is over.
+ * By whom, and for whom.
  *
- * @param {Call} call
- * @param {Sender} sender
- * @param {unknown} url As the caller wrote it, which a mock may compare.
- * @param {(string | undefined)[] | undefined} environment
- * @param {{ thrown?: unknown }} keeper Keeps what `fetch` threw.
+ * @typedef {object} Sending
+ * @property {Sender} sender
+ * @property {unknown} url As the caller wrote it, which a mock may compare.
+ * @property {{ thrown?: unknown }} keeper Keeps what `fetch` threw.
  */
-async function send(call, sender, url, environment, keeper) {
-  const next = async () => ((await call.next(environment)) === "" ? null : call.request());
-  for (let request = await next(); request !== null; ) {
-    const controller = new AbortController();
-    // Not awaited: the call may be over before, at its deadline.
-    sendOne(call, sender, request, url, controller.signal, keeper);
-    request = await next();
-    // What has its answer does not notice.
-    controller.abort();
-  }
-}
 
 /**
- * @param {Call} call
- * @param {Sender} sender
- * @param {RequestRecord} request
- * @param {unknown} given
- * @param {AbortSignal} signal
- * @param {{ thrown?: unknown }} keeper
+ * @param {Outgoing} outgoing
+ * @param {Sending} sending
  */
-async function sendOne(call, { fetch, isCallers }, request, given, signal, keeper) {
+async function send(outgoing, { sender: { fetch, isCallers }, url: given, keeper }) {
+  const { signal } = leaving(outgoing);
   /** @param {any} error @param {boolean} hasAnswer */
   const thwarted = (error, hasAnswer) => {
     keeper.thrown = error;
     return { ...facts(error), isCallers, hasAnswer };
   };
+  const request = /** @type {RequestRecord} */ (outgoing.request());
   const { method, headers, body } = request;
   const url = request.url === `${given}/` ? String(given) : request.url;
   /** @type {RequestInit} */
@@ -59,7 +45,7 @@ async function sendOne(call, { fetch, isCallers }, request, given, signal, keepe
       throw new TypeError("fetch gave no response");
     }
   } catch (error) {
-    call.thwarted(thwarted(error, false));
+    outgoing.thwarted(thwarted(error, false));
     return;
   }
   /** @type {Uint8Array[]} */
@@ -68,10 +54,21 @@ async function sendOne(call, { fetch, isCallers }, request, given, signal, keepe
   try {
     head = headOf(response);
     await read(response, mostToRead(head), parts);
-    call.answered(head, Buffer.concat(parts), undefined);
+    outgoing.answered(head, Buffer.concat(parts), undefined);
   } catch (error) {
-    call.answered(head, Buffer.concat(parts), thwarted(error, true));
+    outgoing.answered(head, Buffer.concat(parts), thwarted(error, true));
   }
+}
+
+/** Aborts once nobody waits: what has its answer does not notice. @param {Outgoing} outgoing */
+function leaving(outgoing) {
+  const controller = new AbortController();
+  const left = async () => {
+    await outgoing.left();
+    controller.abort();
+  };
+  left();
+  return controller;
 }
 
 /**

@@ -17,9 +17,7 @@ const {
   readSync,
   realpathSync,
 } = require("node:fs");
-const { createRequire } = require("node:module");
 const { basename, dirname, join, resolve } = require("node:path");
-const { version } = require("../package.json");
 const { folderOf } = require("./resolve.js");
 
 const PLATFORMS = [
@@ -198,6 +196,7 @@ function resolved(platform) {
 
 /** For Bun, which asks a registry for a name that it does not find. @param {string} name */
 function checkInstalled(name) {
+  const { createRequire } = require("node:module");
   if (folderOf(name, createRequire(filename ?? process.argv[1]))) return;
   throw Object.assign(new Error(`Cannot find module '${name}'`), { code: "MODULE_NOT_FOUND" });
 }
@@ -207,9 +206,9 @@ function installed(platform) {
   const file = resolved(platform);
   if (file === undefined) return undefined;
   if (typeof file !== "string") throw file;
-  const found = JSON.parse(readFileSync(join(dirname(file), "package.json"), "utf8"));
-  if (found.version !== version) {
-    throw new Error(`${found.name} is of version ${found.version}, not ${version}`);
+  const found = manifestIn(dirname(file));
+  if (found.version !== version()) {
+    throw new Error(`${found.name} is of version ${found.version}, not ${version()}`);
   }
   return file;
 }
@@ -282,8 +281,8 @@ function start(file, length) {
 function notLoaded(platform, attempts) {
   const wanted = PLATFORMS.includes(platform) ? `@key0ai/native-${platform}` : undefined;
   const lines = [
-    `@key0ai/native ${version} has no binary that it can load on ${platform}.`,
-    ...(wanted ? [`It looked for the package ${wanted}, version ${version}:`] : []),
+    `@key0ai/native ${version()} has no binary that it can load on ${platform}.`,
+    ...(wanted ? [`It looked for the package ${wanted}, version ${version()}:`] : []),
     ...attempts.map((error) => `  ${firstLine(error)}`),
     ...(wanted ? causes(platform, attempts) : [none()]),
     "To build it from source, in a clone of its repository: npm run build && npm pack",
@@ -368,6 +367,18 @@ function none() {
   return isWasm
     ? "There is none for WebAssembly (StackBlitz): addons cannot be loaded there."
     : `There is none for this platform; there are for ${PLATFORMS.join(", ")}.`;
+}
+
+/** Of this package. @returns {string} */
+function version() {
+  // Which a bundler puts in; to `require` it takes five times as long.
+  const { version } = isBundled ? require("../package.json") : manifestIn(join(__dirname, ".."));
+  return version;
+}
+
+/** @param {string} folder */
+function manifestIn(folder) {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 }
 
 /** @param {string} platform */

@@ -14,7 +14,6 @@ const binding = require("./load.js");
 const { isWatched, told, tokens } = require("./diagnostics.js");
 const { done, handsOf, hasErrands, methodsOf } = require("./errands.js");
 const { failed, isRecord, readable, unwrap } = require("./errors.js");
-const { send } = require("./fetch.js");
 const { address, pairs, read } = require("./fields.js");
 const { partOf } = require("./part.js");
 const { provider } = require("./providers.js");
@@ -67,7 +66,7 @@ function providerOf(strategy, route, renew) {
     renew?.(strategy);
     return strategy;
   };
-  return provider(Object.assign(headers, { invalidate }), standsIn, route);
+  return provider(Object.assign(headers, { invalidate }), standsIn, strategy, route);
 }
 
 /**
@@ -83,10 +82,11 @@ async function load(strategy, route, now, watch) {
   for (let elapsedMs = 0, again = 1; ; again -= 1) {
     const sender = route.sender();
     const part = partOf(sender, elapsedMs, watch);
-    const loading = strategy.load(now, variables, part);
-    if (part && sender) send(part, sender, route.url, variables, route);
-    let value = await loading;
-    if (hasErrands(value)) value = await done(value, strategy);
+    let value = await strategy.load(now, variables, part);
+    if (hasErrands(value)) {
+      const sending = sender && { sender, url: route.url, keeper: route };
+      value = await done(value, { ...handsOf.get(strategy), sending });
+    }
     if (!isRecord(value)) return value;
     if (again === 0 || !route.takesOver(value)) return failed(value, route.thrown);
     elapsedMs = value.cause?.dialect ?? 0;

@@ -13,6 +13,7 @@
 /**
  * @typedef {object} Behind
  * @property {() => Auth | undefined} strategy The native one that can stand for it now.
+ * @property {Auth | undefined} asked The native one that it asks for tokens, where it does.
  * @property {Route | undefined} route Of its requests, where it makes any.
  */
 
@@ -23,10 +24,11 @@ const behind = new WeakMap();
  * @template {AuthHeaderProvider} T
  * @param {T} headers
  * @param {() => Auth | undefined} strategy
+ * @param {Auth} [asked]
  * @param {Route} [route]
  */
-function provider(headers, strategy, route) {
-  behind.set(headers, { strategy, route });
+function provider(headers, strategy, asked, route) {
+  behind.set(headers, { strategy, asked, route });
   return headers;
 }
 
@@ -43,9 +45,17 @@ function strategyOf(auth) {
   }
 }
 
+/**
+ * The strategy whose tokens `auth` gives, if any.
+ * @param {AuthHeaderProvider} auth
+ */
+function askedBy(auth) {
+  return behind.get(auth)?.asked;
+}
+
 /** @param {AuthHeaderProvider} auth */
 function tokenRouteOf(auth) {
   return behind.get(auth)?.route;
 }
 
-module.exports = { provider, strategyOf, tokenRouteOf };
+module.exports = { askedBy, provider, strategyOf, tokenRouteOf };

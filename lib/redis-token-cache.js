@@ -19,24 +19,30 @@ function redisTokenCache(client) {
   }
   // ioredis takes arguments as Redis does, node-redis as objects.
   const isIoredis = has("defineCommand");
-  /** @param {string} key @param {string} value @param {number} ms @param {boolean} [isNew] */
-  const set = (key, value, ms, isNew) =>
+  /** @param {string} script @param {string} key @param {string[]} given */
+  const run = (script, key, ...given) =>
     isIoredis
-      ? redis.set(key, value, "PX", ms, ...(isNew ? ["NX"] : []))
-      : redis.set(key, value, { PX: ms, ...(isNew ? { NX: true } : {}) });
+      ? redis.eval(script, 1, key, ...given)
+      : redis.eval(script, { keys: [key], arguments: given });
   return {
     get: (key) => redis.get(key),
-    set: (key, value, ttlMs) => set(key, value, ttlMs),
-    lock: async (key, owner, ttlMs) => (await set(key, owner, ttlMs, true)) !== null,
-    unlock: (key, owner) =>
-      isIoredis
-        ? redis.eval(UNLOCK, 1, key, owner)
-        : redis.eval(UNLOCK, { keys: [key], arguments: [owner] }),
+    set: (key, value, ttlMs) =>
+      isIoredis ? redis.set(key, value, "PX", ttlMs) : redis.set(key, value, { PX: ttlMs }),
+    // Clients may be told to give numbers as strings.
+    lock: async (key, owner, ttlMs) => Number(await run(LOCK, key, owner, `${ttlMs}`)) === 1,
+    unlock: (key, owner) => run(UNLOCK, key, owner),
   };
 }
 
+/** Takes a lock that nobody has, or keeps the owner's own for longer. */
+const LOCK = `
+if redis.call("set", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then return 1 end
+if redis.call("get", KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call("pexpire", KEYS[1], ARGV[2])`;
+
 /** Gives a lock back where it is still the owner's: it may have ended, and be another's by now. */
-const UNLOCK =
-  'if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end return 0';
+const UNLOCK = `
+if redis.call("get", KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call("del", KEYS[1])`;
 
 module.exports = { redisTokenCache };

@@ -12,12 +12,11 @@
 
 const binding = require("./load.js");
 const { issues, isWatched, told } = require("./diagnostics.js");
-const { done, hasErrands } = require("./errands.js");
+const { done, handsOf, hasErrands } = require("./errands.js");
 const { failed, isRecord, known, nameAndMessage, seekSdkClass, unwrap } = require("./errors.js");
-const { send } = require("./fetch.js");
 const { address, pairs, read } = require("./fields.js");
 const { listen, partOf, signalOf } = require("./part.js");
-const { strategyOf, tokenRouteOf } = require("./providers.js");
+const { askedBy, strategyOf, tokenRouteOf } = require("./providers.js");
 const { routeTo } = require("./route.js");
 const { environment, tlsOption } = require("./tls.js");
 
@@ -71,10 +70,14 @@ async function issue({ issuer, asks, auth, route, renew }, params, options, watc
   // Once more for each of its two servers whose TLS is not spoken natively.
   for (let elapsedMs = 0, again = 2; ; again -= 1) {
     const sender = route.sender();
-    const strategy = asks ? strategyOf(auth) : null;
-    // The executor runs at once, in the caller's context; what it throws is a rejection.
-    if (strategy === undefined) callers.headers ??= new Promise((resolve) => resolve(auth()));
-    const given = strategy === undefined ? handedOver(callers) : null;
+    let strategy = asks ? strategyOf(auth) : null;
+    let given = null;
+    if (strategy === undefined) {
+      // The executor runs at once, in the caller's context; what it throws is a rejection.
+      callers.headers ??= new Promise((resolve) => resolve(auth()));
+      given = handedOver(callers);
+      strategy = askedBy(auth);
+    }
     try {
       callers.body ??= { text: JSON.stringify(params) };
     } catch (error) {
@@ -87,17 +90,18 @@ async function issue({ issuer, asks, auth, route, renew }, params, options, watc
     // Since the first look the caller's code has run, and the first of two servers was asked.
     if (signal?.aborted) throw signal.reason;
     const leave = part && signal && listen(signal, part);
-    const issuing = issuer.issue(strategy, given, text, Date.now(), variables, part);
-    if (part && sender) send(part, sender, route.url, variables, callers);
-    let outcome = await issuing;
-    if (hasErrands(outcome)) outcome = await done(outcome, /** @type {Auth} */ (strategy));
+    let outcome = await issuer.issue(strategy, given, text, Date.now(), variables, part);
+    if (hasErrands(outcome)) {
+      const sending = sender && { sender, url: route.url, keeper: callers };
+      const own = handsOf.get(/** @type {Auth} */ (strategy));
+      outcome = await done(outcome, { ...own, auth, sending });
+    }
     leave?.();
     if (!isRecord(outcome)) return JSON.parse(outcome);
     if (again > 0 && failing(outcome, route, auth)?.takesOver(outcome)) {
       elapsedMs = outcome.cause?.dialect ?? 0;
       continue;
     }
-    if (given && outcome.cause?.status === 401) invalidate(auth, callers);
     if (outcome.error !== "CallersOwn") return failed(outcome, callers.thrown);
     if (signal?.aborted) throw signal.reason;
     await known(callers.thrown);
@@ -130,16 +134,6 @@ function handedOver(callers) {
  */
 function failing({ code }, route, auth) {
   return code === "TOKEN_ISSUE_FAILED" ? route : tokenRouteOf(auth);
-}
-
-/**
- * Tells `auth` that its token was rejected. Not the native strategy, which would have fetched
- * another: the next call does.
- * @param {any} auth
- * @param {Callers} callers
- */
-function invalidate(auth, { headers }) {
-  if (tokenRouteOf(auth)) headers?.then(auth.invalidate).catch(() => {});
 }
 
 const FIELDS = [

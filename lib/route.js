@@ -10,6 +10,7 @@
  */
 
 const { isDeepStrictEqual, types } = require("node:util");
+const atLoad = require("./at-load.js");
 const { unwrap } = require("./errors.js");
 const { checkFetch } = require("./load.js");
 
@@ -30,7 +31,7 @@ const { bun, deno } = process.versions;
 const isUndicis = !bun && !deno;
 
 /** Its own at load, where nothing had replaced it by then. */
-const own = isRuntimes(realm.fetch) ? realm.fetch : undefined;
+const own = isRuntimes(atLoad.fetch) ? atLoad.fetch : undefined;
 
 /** What stood there at the last look, and whether it may be passed over. */
 let [seen, isPlain] = /** @type {any[]} */ ([undefined, true]);

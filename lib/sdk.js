@@ -8,17 +8,10 @@
  */
 
 const { readFileSync, realpathSync } = require("node:fs");
-const { createRequire } = require("node:module");
 const { join } = require("node:path");
-// Taken at load, so that timers which a test fakes later do not hold up a failure.
-const { clearTimeout, setImmediate, setTimeout } = require("node:timers");
-const { pathToFileURL } = require("node:url");
-const { inspect } = require("node:util");
+// Timers that a test fakes later are not to hold up a failure.
+const { clearTimeout, now, setImmediate, setTimeout } = require("./at-load.js");
 const { folderOf } = require("./resolve.js");
-
-const { hrtime } = process;
-/** Not `performance.now`, whose first use loads 0.6 ms of Node. */
-const now = () => Number(hrtime.bigint()) / 1e6;
 
 /**
  * A file that may be the SDK, and the `require` of the place from which it was resolved.
@@ -132,6 +125,7 @@ function sdkSearch(isKnown, use) {
  * without hoisting, does not see what lies beside the application.
  */
 function resolved() {
+  const { createRequire } = require("node:module");
   const { main } = createRequire("/");
   const places = [
     // Undefined in a bundle, where this file has no place of its own.
@@ -200,6 +194,7 @@ async function loaded({ file, owned }) {
   } catch {
     // What it waits for at its top may still be imported.
   }
+  const { pathToFileURL } = require("node:url");
   return import(/* webpackIgnore: true */ /* turbopackIgnore: true */ pathToFileURL(file).href);
 }
 
@@ -226,7 +221,7 @@ function atMost(ms, promise) {
 
 /** @param {unknown} reason of another realm's classes, too, under Jest */
 function notLoadable(reason) {
-  const said = Reflect.get(Object(reason), "message") ?? inspect(reason);
+  const said = Reflect.get(Object(reason), "message") ?? require("node:util").inspect(reason);
   return (
     `${SDK} is installed but cannot be loaded from here, so that its engine retries timeouts of ` +
     `this package: name its class by setKey0ErrorClass(Key0Error) (${said})`

@@ -1,14 +1,11 @@
 // @ts-check
 "use strict";
 
-const { dirname, join, sep } = require("node:path");
-const { pathToFileURL } = require("node:url");
-
 /** Undefined in a bundle, whose frames are all of one file. */
 const { filename } = /** @type {NodeJS.Module} */ (/** @type {unknown} */ (module));
-const root = filename === undefined ? undefined : join(dirname(filename), "..");
-const files = root === undefined ? [] : [join(root, "lib") + sep, `${join(root, "index.js")}:`];
-const OWN = [...files, ...files.map((file) => pathToFileURL(file).href)];
+
+/** What is in the frames of this package, once an error has asked. @type {string[] | undefined} */
+let own;
 
 /**
  * Makes an error's stack begin at the caller of this package. `Error.captureStackTrace` would need
@@ -49,7 +46,17 @@ function placedAt(error, frame) {
 
 /** @param {string} frame */
 function isOwn(frame) {
-  return OWN.some((file) => frame.includes(file));
+  own ??= filename === undefined ? [] : placesOf(filename);
+  return own.some((place) => frame.includes(place));
+}
+
+/** @param {string} filename */
+function placesOf(filename) {
+  const { dirname, join, sep } = require("node:path");
+  const { pathToFileURL } = require("node:url");
+  const root = join(dirname(filename), "..");
+  const files = [join(root, "lib") + sep, `${join(root, "index.js")}:`];
+  return [...files, ...files.map((file) => pathToFileURL(file).href)];
 }
 
 /** As `Array.map` and what settles promises are. @param {string} frame */

@@ -1,19 +1,28 @@
-//! What a load needs of the caller's side: a secret that a function gives, what a store keeps.
+//! What a load or a call needs of the caller's side: a secret that a function gives, what a store
+//! keeps, another token of a strategy that only the caller's side can ask, a request sent by a
+//! `fetch`.
 //!
-//! The load sends an [`Errand`] and waits for its [`Answer`]. Whoever began the load does them, in
-//! its own async context; the core knows only that an answer may be late or never come.
+//! Whoever needs it sends an [`Errand`] and waits for its [`Answer`]. Whoever began the load or the
+//! call does them, in its own async context; the core knows only that an answer may be late or never come.
 
 use std::future::pending;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::secret::Secret;
+use crate::{
+    http::courier::{Courier, Outgoing},
+    secret::Secret,
+};
 
 /// Something to be done.
 #[derive(Debug)]
 pub enum Errand {
     /// Ask the function that stands for the client's secret or key.
     Secret,
+    /// Ask the call's strategy for the header's value once more: what it gave was rejected.
+    Token,
+    /// Send this request. It has a way of its own for what comes of it.
+    Send(Box<Outgoing>),
     /// What the store has under `key`.
     Get {
         /// The store's key.
@@ -56,7 +65,7 @@ pub enum Errand {
 /// What came of it.
 #[derive(Debug)]
 pub enum Answer {
-    /// A text: the secret, or what the store had.
+    /// A text: the secret, the header's value, or what the store had.
     Text(Secret),
     /// Something else than a text; of a lock that it was taken, where that is true.
     Other(bool),
@@ -90,6 +99,15 @@ impl Errands {
             Ok(answer) => answer,
             Err(_) => pending().await,
         }
+    }
+
+    /// Who has requests sent by the caller's side.
+    #[must_use]
+    pub fn courier(&self) -> Courier {
+        let errands = self.clone();
+        Courier::new(move |request| {
+            errands.send(Errand::Send(Box::new(request)), oneshot::channel().0)
+        })
     }
 
     /// Has it done, and does not wait.

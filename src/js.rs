@@ -13,6 +13,7 @@ mod errands;
 mod fault_injection;
 mod given;
 mod outcome;
+mod outgoing;
 mod own_tls;
 mod panic_hook;
 mod remote_token_issuer;

@@ -1,28 +1,28 @@
 //! `createRemoteTokenIssuer`: fetches credentials from the seller's backend, once a payment.
 
+mod exchange;
+mod failure;
+mod given;
+mod renewal;
+mod timeout;
+
 use std::{future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 
+use self::{exchange::Issue, failure::Failure, given::lines, renewal::Renewal};
+pub use self::{
+    failure::{IssueError, internal_error, unsendable},
+    given::{Given, GivenValue},
+    timeout::Timeout,
+};
 use crate::{
-    auth::{Auth, ClientCredentials, Io, client_credentials::LONGEST_FETCH},
-    error::{ArgumentError, Cause, Code, Key0Error},
-    http::{
-        Client, Endpoint, Exchange, Fault, Reply, Request, Sent, Step,
-        along::Along,
-        courier::Courier,
-        fault::Phase,
-        headers::{self, HeaderLine, Unsendable},
-        redirects::{Misdirected, Redirects},
-        reply::Described,
-        tls::OwnTls,
-    },
-    json,
-    message::Message,
+    auth::{Auth, Headers, Io, client_credentials::LONGEST_FETCH},
+    error::ArgumentError,
+    http::{Endpoint, Fault, Sent, along::Along, courier::Courier, fault::Phase, tls::OwnTls},
     now::Now,
-    redact::{Excerpt, Redactor},
 };
 
 /// A backend that issues credentials. Clones share its configuration.
@@ -50,18 +50,6 @@ pub struct Config {
     pub tls: Option<OwnTls>,
 }
 
-/// `timeoutMs` as the caller gave it.
-#[derive(Clone, Debug, Default)]
-pub enum Timeout {
-    /// Not given.
-    #[default]
-    Default,
-    /// As a number.
-    Number(f64),
-    /// As a string, from the environment.
-    Text(String),
-}
-
 /// One call.
 pub struct Call<F> {
     /// `JSON.stringify(params)`: `None` for `undefined`.
@@ -77,43 +65,20 @@ pub struct Call<F> {
 }
 
 /// Where a call's headers come from.
-pub enum CallAuth<F, S = Auth> {
+pub enum CallAuth<F> {
     /// From a strategy of this package.
-    Strategy(S),
+    Strategy(Auth),
     /// From the caller's own function, whose promise is waited for.
     Given(F),
+    /// From a strategy that only the caller's side can ask: it is watched, or others send its
+    /// requests.
+    Asked(F, Auth),
 }
 
-/// What the caller's function gave.
-pub enum Given {
-    /// These headers.
-    Headers(Vec<(String, GivenValue)>),
-    /// What can give none: `a string`, `a symbol`, `a function`.
-    Unusable(&'static str),
-    /// A rejection with this name and message.
-    Rejected {
-        /// The error's `name`.
-        name: String,
-        /// The error's `message`, or the value as text.
-        message: String,
-    },
-}
-
-/// What the caller's function gave for one header.
-pub enum GivenValue {
-    /// A string, or what becomes one as `fetch` makes it.
-    Text(String),
-    /// What no header can be: `null`, `undefined`, `a symbol`, …
-    Unusable(&'static str),
-}
-
-/// How a call fails.
-#[derive(Clone, Debug, PartialEq)]
-pub enum IssueError {
-    /// With an error of ours.
-    Key0(Key0Error),
-    /// With the caller's own error, which the shell has kept.
-    CallersOwn,
+/// Headers that are waited for.
+enum Awaited<F> {
+    Strategy(Headers),
+    Given(F),
 }
 
 impl RemoteTokenIssuer {
@@ -123,7 +88,7 @@ impl RemoteTokenIssuer {
     /// A `TypeError` or `RangeError` that names the field.
     pub fn new(config: &Config) -> Result<Self, ArgumentError> {
         let endpoint = Endpoint::parse("url", &config.url)?.with_tls(config.tls.clone());
-        let timeout = timeout(&config.timeout_ms)?;
+        let timeout = config.timeout_ms.duration()?;
         let headers = endpoint.headers("application/json");
         let idempotency_key = config.idempotency_key;
         Ok(Self(Arc::new(Settings { endpoint, headers, timeout, idempotency_key })))
@@ -169,15 +134,18 @@ impl RemoteTokenIssuer {
         let Call { body, auth, now, courier, along } = call;
         let waits_for = match &auth {
             CallAuth::Strategy(auth) => auth.token_origin().map_or(Phase::Auth, Phase::Token),
-            CallAuth::Given(_) => Phase::Auth,
+            CallAuth::Given(_) | CallAuth::Asked(..) => Phase::Auth,
         };
         let until = self.headers_until(&auth, now);
-        let (auth, renewal) = match auth {
+        let (headers, renewal) = match auth {
             CallAuth::Strategy(auth) => {
                 let headers = auth.headers(now, io);
-                (CallAuth::Strategy(headers), Renewal::of(auth, now, io))
+                (Awaited::Strategy(headers), Renewal::of(auth, now, io, false))
             }
-            CallAuth::Given(given) => (CallAuth::Given(given), None),
+            CallAuth::Given(given) => (Awaited::Given(given), None),
+            CallAuth::Asked(given, auth) => {
+                (Awaited::Given(given), Renewal::of(auth, now, io, true))
+            }
         };
         let settings = self.0.clone();
         let http = match &courier {
@@ -192,9 +160,9 @@ impl RemoteTokenIssuer {
             let (limit, deadline) = (settings.timeout, deadline(now, settings.timeout));
             let sent = Sent::default();
             let lines = async {
-                match auth {
-                    CallAuth::Strategy(headers) => headers.await.map_err(Failure::Auth),
-                    CallAuth::Given(given) => lines(given.await),
+                match headers {
+                    Awaited::Strategy(headers) => headers.await.map_err(Failure::Auth),
+                    Awaited::Given(given) => lines(given.await),
                 }
             };
             let lines = match until {
@@ -242,7 +210,7 @@ impl RemoteTokenIssuer {
             _ if timeout < LONGEST_FETCH => Some(deadline(now, timeout)),
             CallAuth::Strategy(Auth::ClientCredentials(_)) => None,
             CallAuth::Strategy(_) => Some(deadline(now, timeout)),
-            CallAuth::Given(_) => Some(deadline(now, timeout + AFTERWARDS)),
+            CallAuth::Given(_) | CallAuth::Asked(..) => Some(deadline(now, timeout + AFTERWARDS)),
         }
     }
 }
@@ -253,355 +221,26 @@ fn deadline(now: Now, timeout: Duration) -> Instant {
     begun.checked_add(timeout).unwrap_or_else(|| begun + THIRTY_YEARS)
 }
 
-/// `timeoutMs` in milliseconds, above 0 and finite.
-fn timeout(given: &Timeout) -> Result<Duration, ArgumentError> {
-    let out_of_range = || {
-        ArgumentError::of_range("timeoutMs", "must be a number of milliseconds above 0 and finite")
-    };
-    let milliseconds = match given {
-        Timeout::Default => return Ok(DEFAULT_TIMEOUT),
-        Timeout::Number(number) => *number,
-        // `Number("0x10")` and the like are nobody's timeout.
-        Timeout::Text(text) => text.trim().parse().map_err(|_| out_of_range())?,
-    };
-    if !(milliseconds > 0.0 && milliseconds.is_finite()) {
-        return Err(out_of_range());
-    }
-    let milliseconds = milliseconds.min(TWO_TO_53);
-    Duration::try_from_secs_f64(milliseconds / 1000.0).map_err(|_| out_of_range())
-}
-
-/// What the caller's function gave, as lines; what `fetch` would refuse, or send the word
-/// "undefined" for, is refused by name.
-fn lines(given: Given) -> Result<Vec<HeaderLine>, Failure> {
-    match given {
-        Given::Headers(headers) => headers
-            .into_iter()
-            .map(|(name, value)| match value {
-                GivenValue::Text(text) => Ok(HeaderLine { name, value: text.into() }),
-                GivenValue::Unusable(kind) => {
-                    Err(Failure::Headers(Unsendable::of(&name, |name| Unsendable::Value {
-                        name,
-                        kind,
-                    })))
-                }
-            })
-            .collect(),
-        Given::Unusable(kind) => Err(Failure::Headers(Unsendable::NoHeaders(kind))),
-        Given::Rejected { name, .. } if name == "Key0Error" => Err(Failure::CallersOwn),
-        Given::Rejected { name, .. } if name == "AbortError" => Err(Failure::Aborted),
-        Given::Rejected { message, .. } => Err(Failure::Rejected(message)),
-    }
-}
-
-/// One issue and its redirects.
-struct Issue<'a> {
-    redirects: Redirects,
-    settings: &'a Settings,
-    lines: Vec<HeaderLine>,
-}
-
-impl<'a> Issue<'a> {
-    fn new(
-        settings: &'a Settings,
-        body: Option<Bytes>,
-        lines: Vec<HeaderLine>,
-    ) -> Result<Self, Failure> {
-        let mut headers = settings.headers.clone();
-        let params = body.as_deref().filter(|_| settings.idempotency_key);
-        if let Some(key) = params.and_then(|params| key(str::from_utf8(params).ok()?)) {
-            headers.insert(IDEMPOTENCY_KEY, key);
-        }
-        headers::merge(&mut headers, &lines).map_err(Failure::Headers)?;
-        let redirects = Redirects::new(Request {
-            method: Method::POST,
-            target: settings.endpoint.target().clone(),
-            headers,
-            body: body.unwrap_or_default(),
-        });
-        Ok(Self { redirects, settings, lines })
-    }
-
-    async fn drive(
-        &mut self,
-        http: &Client,
-        deadline: Instant,
-        sent: &Sent,
-    ) -> Result<String, Failure> {
-        let driven = timeout_at(deadline, http.drive(self, sent)).await;
-        driven.unwrap_or_else(|_| {
-            let origin = self.redirects.request().target.origin().to_string();
-            let phase = Phase::at(origin, sent.is_under_way());
-            Err(Failure::TimedOut { phase, limit: self.settings.timeout })
-        })
-    }
-
-    /// Whether the POST itself was refused for its token (RFC 6750 §3.1). Behind a 303 the backend
-    /// has served it.
-    fn is_unauthorized(&self, issued: &Result<String, Failure>) -> bool {
-        self.redirects.request().method == Method::POST
-            && matches!(issued, Err(Failure::Backend { answer, .. }) if answer.status == 401)
-    }
-
-    fn read(&self, reply: &Reply) -> Result<String, Failure> {
-        let redactor = || redactor(self.settings, &self.lines);
-        let described = || {
-            let origin = self.redirects.request().target.origin().to_string();
-            reply.described(origin, &redactor())
-        };
-        if !reply.is_success() {
-            // A coded body may lack its end and be taken as far as it goes.
-            let body = redactor().excerpt(&reply.text, true);
-            return Err(Failure::Backend { answer: described(), body, no_fresh_token: None });
-        }
-        if let Some(fault) = &reply.broken {
-            return Err(Failure::Fault(fault.clone()));
-        }
-        let members = json::pick(&reply.text, ["token", "tokenType"])
-            .map_err(|invalid| Failure::NotJson { answer: described(), invalid })?;
-        let [token, token_type] = members
-            .unwrap_or_default()
-            .map(|value| value.filter(|value| value.is_truthy()).map(json::Value::text));
-        let token = token.ok_or_else(|| Failure::NoToken { answer: described() })?;
-        let token_type = token_type.unwrap_or("\"Bearer\"");
-        Ok(format!(r#"{{"token":{token},"tokenType":{token_type}}}"#))
-    }
-}
-
-impl Exchange for Issue<'_> {
-    type Output = Result<String, Failure>;
-
-    fn begin(&mut self) -> Request {
-        self.redirects.request().clone()
-    }
-
-    fn answered(&mut self, answer: Result<Reply, Fault>) -> Step<Self::Output> {
-        let reply = match answer {
-            Ok(reply) => reply,
-            Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
-        };
-        let Self { redirects, settings, lines } = self;
-        match redirects.follow(&reply, || redactor(settings, lines)) {
-            Ok(Some(request)) => Step::Send(Box::new(request)),
-            Ok(None) => Step::Done(self.read(&reply)),
-            Err(misdirected) => {
-                Step::Done(Err(Failure::Misdirected { misdirected, status: reply.status }))
-            }
-        }
-    }
-}
-
-/// What gives another token where the backend rejects the first.
-struct Renewal {
-    strategy: ClientCredentials,
-    /// When the call began.
-    call: Now,
-    io: Io,
-}
-
-impl Renewal {
-    fn of(auth: Auth, call: Now, io: &Io) -> Option<Self> {
-        match auth {
-            Auth::ClientCredentials(strategy) => Some(Self { strategy, call, io: io.clone() }),
-            Auth::None | Auth::SharedSecret(_) | Auth::SignedJwt(_) => None,
-        }
-    }
-
-    /// Headers with a token that is not the one in `lines`; else why there are none.
-    async fn headers(
-        self,
-        lines: &[HeaderLine],
-        deadline: Instant,
-    ) -> Result<Vec<HeaderLine>, Option<String>> {
-        let Self { strategy, call, io } = self;
-        let rejected = lines.first().ok_or(None)?;
-        let mono = Instant::now().into_std();
-        let token = strategy.another_token(&rejected.value, call, mono, &io);
-        match timeout_at(deadline, token).await {
-            Ok(Ok(value)) => Ok(vec![HeaderLine { value, ..rejected.clone() }]),
-            Ok(Err(error)) => Err(error.cause.map(|cause| cause.message)),
-            Err(_) => Err(Some("none came in time".to_owned())),
-        }
-    }
-}
-
-/// A redactor that knows the call's secrets. It is made only where something is quoted.
-fn redactor(settings: &Settings, lines: &[HeaderLine]) -> Redactor {
-    let mut redactor = Redactor::default();
-    settings.endpoint.hide_in(&mut redactor);
-    for line in lines {
-        redactor.hide_header(&line.value);
-    }
-    redactor
-}
-
-/// `challengeId`, where a header can hold it: the engine repeats a call whose connection broke
-/// after the backend had issued, and only this lets a backend notice.
-fn key(params: &str) -> Option<HeaderValue> {
-    let [id] = json::pick(params, ["challengeId"]).ok()??;
-    headers::value(&id?.as_string()?).ok().filter(|value| !value.is_empty())
-}
-
-/// Why there are no credentials.
-#[derive(Debug)]
-enum Failure {
-    Backend {
-        answer: Described,
-        body: Excerpt,
-        /// Why the token that was rejected could not be replaced.
-        no_fresh_token: Option<String>,
-    },
-    NoToken {
-        answer: Described,
-    },
-    NotJson {
-        answer: Described,
-        invalid: json::Invalid,
-    },
-    TimedOut {
-        phase: Phase,
-        limit: Duration,
-    },
-    Fault(Fault),
-    Misdirected {
-        misdirected: Misdirected,
-        status: u16,
-    },
-    Headers(Unsendable),
-    /// A strategy's own.
-    Auth(Key0Error),
-    /// The caller's `auth` gave up.
-    Aborted,
-    /// The caller's `auth` failed, with this message.
-    Rejected(String),
-    /// `JSON.stringify` threw.
-    Params,
-    /// The caller's `auth` failed with a `Key0Error`.
-    CallersOwn,
-}
-
-impl Failure {
-    fn without_fresh_token(mut self, why: Option<String>) -> Self {
-        if let Self::Backend { no_fresh_token, .. } = &mut self {
-            *no_fresh_token = why;
-        }
-        self
-    }
-
-    /// The contract's table. `sent` tells whether bytes of a request went out.
-    fn into_error(self, sent: bool) -> IssueError {
-        let (code, http_status) = match &self {
-            Self::Auth(error) => return IssueError::Key0(error.clone()),
-            Self::CallersOwn => return IssueError::CallersOwn,
-            Self::TimedOut { .. } | Self::Aborted => (Code::TokenIssueTimeout, 504),
-            Self::Fault(fault) if fault.says_time_is_over() => (Code::TokenIssueTimeout, 504),
-            _ => (Code::TokenIssueFailed, 502),
-        };
-        let cause = Some(self.cause(sent));
-        IssueError::Key0(Key0Error { code, message: self.message(), http_status, cause })
-    }
-
-    /// For the buyer.
-    fn message(&self) -> Message {
-        const NETWORK: Message = Message::new("Network error: ");
-        match self {
-            Self::Backend { answer, .. } => {
-                Message::new("Backend failed to issue token: ").with(answer.status)
-            }
-            Self::NoToken { .. } => "Backend response missing 'token' field".into(),
-            Self::TimedOut { .. } | Self::Aborted => TIMED_OUT,
-            Self::Fault(fault) if fault.says_time_is_over() => TIMED_OUT,
-            Self::NotJson { .. } => NETWORK.with("the answer is not JSON"),
-            Self::Fault(fault) => NETWORK.with(fault.message()),
-            Self::Misdirected { misdirected, .. } => NETWORK.with(misdirected.message()),
-            Self::Rejected(message) if message.trim().is_empty() => {
-                NETWORK.with("auth failed and did not say why")
-            }
-            Self::Rejected(message) => Message::quoting_the_caller("Network error: ", message),
-            Self::Params => NETWORK.with("params cannot be sent as JSON"),
-            Self::Headers(unsendable) => NETWORK.with(unsendable.message()),
-            Self::Auth(error) => error.message.clone(),
-            Self::CallersOwn => "auth failed".into(),
-        }
-    }
-
-    /// For the seller.
-    fn cause(&self, sent: bool) -> Cause {
-        let cause = match self {
-            Self::Backend { answer, body, no_fresh_token } => {
-                let cause = match no_fresh_token {
-                    Some(why) => Cause::new(format_args!("{answer}; no fresh token: {why}")),
-                    None => Cause::new(answer),
-                };
-                Cause { status: Some(answer.status), ..cause.quoting(body.clone()) }
-            }
-            Self::NoToken { answer } => Cause {
-                status: Some(answer.status),
-                ..Cause::new(format_args!("{answer}: no usable token in it"))
-            },
-            Self::NotJson { answer, invalid } => Cause {
-                status: Some(answer.status),
-                ..Cause::new(format_args!("{answer}: {invalid}"))
-            },
-            Self::TimedOut { phase, limit } => phase.cause(*limit),
-            Self::Fault(fault) => fault.cause(),
-            Self::Misdirected { misdirected, status } => {
-                Cause { status: Some(*status), ..Cause::new(misdirected) }
-            }
-            Self::Aborted | Self::Rejected(_) | Self::Params => Cause::of_the_caller(),
-            Self::Headers(_) => Cause::new("the headers that auth gave cannot be sent"),
-            Self::Auth(_) | Self::CallersOwn => Cause::default(),
-        };
-        Cause { sent: Some(sent || cause.sent == Some(true)), ..cause }
-    }
-}
-
-/// Why `params` cannot be sent: `JSON.stringify` threw.
-#[must_use]
-pub fn unsendable() -> IssueError {
-    Failure::Params.into_error(false)
-}
-
-/// A fault of our own: a panic, a lost task.
-#[must_use]
-pub fn internal_error() -> Key0Error {
-    Key0Error {
-        code: Code::TokenIssueFailed,
-        message: "Network error: internal error".into(),
-        http_status: 502,
-        ..Key0Error::internal("the call ended without a result")
-    }
-}
-
-const TIMED_OUT: Message = Message::new("Remote token issuance timed out");
-/// Draft of the HTTP API working group, as payment gateways have it.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The SDK's, well within the 15 s that its engine waits.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For what comes back through JavaScript, its event loop a little busy.
 const AFTERWARDS: Duration = Duration::from_millis(50);
-/// Beyond it JavaScript's numbers have gaps.
-const TWO_TO_53: f64 = 9_007_199_254_740_992.0;
 const THIRTY_YEARS: Duration = Duration::from_hours(30 * 365 * 24);
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        future::{Pending, pending},
-        io,
-    };
+    use std::future::{Pending, pending};
 
     use tokio::{net::TcpListener, time::sleep};
 
     use super::*;
     use crate::{
-        auth::client_credentials,
+        auth::{ClientCredentials, client_credentials},
         errand::Errands,
-        http::{Resolver, fault::Reason, tls::TlsEnvironment},
+        error::{Cause, Code, Key0Error},
+        http::{Client, Resolver, tls::TlsEnvironment},
         signing_pool::SigningPool,
     };
 
-    fn issuer(timeout_ms: Timeout) -> Result<RemoteTokenIssuer, ArgumentError> {
+    pub(super) fn issuer(timeout_ms: Timeout) -> Result<RemoteTokenIssuer, ArgumentError> {
         RemoteTokenIssuer::new(&Config {
             url: "http://user:p4ssword@h/issue".to_owned(),
             timeout_ms,
@@ -610,165 +249,10 @@ mod tests {
         })
     }
 
-    fn issue<'a>(settings: &'a Settings, body: &str) -> Issue<'a> {
-        let line = HeaderLine { name: "X-A".to_owned(), value: "canary-secret".to_owned().into() };
-        Issue::new(settings, Some(body.to_owned().into()), vec![line]).unwrap()
-    }
-
-    /// What an issue ends with whose one answer is this.
-    fn answered(answer: Result<Reply, Fault>) -> Result<String, IssueError> {
-        let RemoteTokenIssuer(settings) = issuer(Timeout::Default).unwrap();
-        let mut issue = issue(&settings, "{}");
-        issue.begin();
-        match issue.answered(answer) {
-            Step::Done(result) => result.map_err(|failure| failure.into_error(true)),
-            Step::Send(_) => panic!("it goes on"),
-        }
-    }
-
-    fn reply(status: u16, text: &str) -> Reply {
-        let content_type = "text/html".to_owned();
-        Reply { status, text: text.to_owned(), content_type, ..Reply::default() }
-    }
-
     #[track_caller]
-    fn key0(error: IssueError) -> Key0Error {
+    pub(super) fn key0(error: IssueError) -> Key0Error {
         let IssueError::Key0(error) = error else { panic!("no error of ours") };
         error
-    }
-
-    #[track_caller]
-    fn fails(answer: Result<Reply, Fault>, message: &str, cause: Cause) {
-        let error = key0(answered(answer).unwrap_err());
-        assert_eq!(error.message, message);
-        assert_eq!((error.code, error.http_status), (Code::TokenIssueFailed, 502));
-        assert_eq!(error.cause.unwrap(), Cause { sent: Some(true), ..cause });
-    }
-
-    /// The cause that an answer with this status gives.
-    fn answer(status: u16, words: &str) -> Cause {
-        let message = format!("http://h answered {status} (text/html, {words}");
-        Cause { status: Some(status), ..Cause::new(message) }
-    }
-
-    #[test]
-    fn the_request_is_the_contracts() {
-        let RemoteTokenIssuer(settings) = issuer(Timeout::Default).unwrap();
-        let body = r#"{"challengeId":"\u0063-1","challengeId":" c-2 "}"#;
-        let request = issue(&settings, body).begin();
-        assert_eq!(
-            (request.method, request.target.url().as_str()),
-            (Method::POST, "http://h/issue")
-        );
-        let header = |name: &str| request.headers[name].to_str().unwrap().to_owned();
-        assert_eq!(header("content-type"), "application/json");
-        assert_eq!(header("idempotency-key"), "c-2");
-        assert_eq!(header("authorization"), "Basic dXNlcjpwNHNzd29yZA==");
-        assert_eq!(header("accept"), "application/json, */*");
-        assert_eq!(header("x-a"), "canary-secret");
-    }
-
-    #[test]
-    fn a_challenge_that_no_header_can_hold_gives_no_idempotency_key() {
-        for id in ["\"\"", "\" \"", "\"\\ud800\"", "\"a\\nb\"", "\"密\"", "7", "null"] {
-            assert_eq!(key(&format!(r#"{{"challengeId":{id}}}"#)), None, "{id}");
-        }
-        assert_eq!(key("[]"), None);
-    }
-
-    #[test]
-    fn any_truthy_token_is_passed_on_as_it_stands() {
-        for token in ["\"t\"", "{\"a\":[1.0]}", "7", "true", "\"\\ud800\""] {
-            let issued = answered(Ok(reply(200, &format!(r#"{{"token":{token},"x":0}}"#))));
-            assert_eq!(issued, Ok(format!(r#"{{"token":{token},"tokenType":"Bearer"}}"#)));
-        }
-        let typed = answered(Ok(reply(201, r#"{"token":1,"tokenType":"DPoP"}"#)));
-        assert_eq!(typed, Ok(r#"{"token":1,"tokenType":"DPoP"}"#.to_owned()));
-    }
-
-    #[test]
-    fn no_usable_token_is_said_so_and_nothing_of_the_answer_quoted() {
-        for text in ["{}", "null", "[]", r#"{"token":""}"#, r#"{"token":0}"#] {
-            let cause = answer(200, &format!("{} bytes): no usable token in it", text.len()));
-            fails(Ok(reply(200, text)), "Backend response missing 'token' field", cause);
-        }
-        let bare = Reply { content_type: String::new(), ..reply(201, "{}") };
-        let words = "http://h answered 201 (no content type, 2 bytes): no usable token in it";
-        let cause = Cause { status: Some(201), ..Cause::new(words) };
-        fails(Ok(bare), "Backend response missing 'token' field", cause);
-    }
-
-    #[test]
-    fn a_non_2xx_is_its_status_and_quoted_in_the_cause_without_the_calls_secrets() {
-        let text = "no canary-secret,\nno p4ssword";
-        let body = Redactor::default().excerpt("no [redacted],\nno [redacted]", false);
-        let cause = answer(500, "29 bytes)").quoting(body);
-        fails(Ok(reply(500, text)), "Backend failed to issue token: 500", cause);
-        for status in [302, 101] {
-            let message = format!("Backend failed to issue token: {status}");
-            fails(Ok(reply(status, "")), &message, answer(status, "0 bytes)"));
-        }
-    }
-
-    #[test]
-    fn a_non_2xx_keeps_its_status_where_its_body_broke() {
-        let broken = Some(Fault::unreadable(Reason::new("gone"), "http://h"));
-        let cut = Reply { broken, ..reply(503, "no pl") };
-        let body = Redactor::default().excerpt("no pl", false);
-        let cause = answer(503, "5 bytes)").quoting(body);
-        fails(Ok(cut), "Backend failed to issue token: 503", cause);
-    }
-
-    #[test]
-    fn a_content_type_is_scrubbed_and_on_one_line() {
-        let content_type = "text/x;\ta=canary-secret".to_owned();
-        let words = "http://h answered 200 (text/x; a=[redacted], 2 bytes): no usable token in it";
-        let cause = Cause { status: Some(200), ..Cause::new(words) };
-        let reply = Reply { content_type, ..reply(200, "{}") };
-        fails(Ok(reply), "Backend response missing 'token' field", cause);
-    }
-
-    #[test]
-    fn what_is_no_json_is_a_network_error() {
-        let cause = answer(200, "6 bytes): invalid JSON at line 1 column 1");
-        fails(Ok(reply(200, "<html>")), "Network error: the answer is not JSON", cause);
-    }
-
-    #[test]
-    fn a_fault_is_a_network_error_and_never_repeated() {
-        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-        let lost = Fault::before_answer(&refused, "http://h", true);
-        let cause = Cause {
-            code: Some("ECONNREFUSED"),
-            ..Cause::new("waiting for the answer of http://h: connection refused (ECONNREFUSED)")
-        };
-        fails(Err(lost), "Network error: connection refused (ECONNREFUSED)", cause);
-        let broken = Some(Fault::unreadable(Reason::new("the answer is too odd"), "http://h"));
-        let cut = Reply { broken, ..reply(200, r#"{"token":1}"#) };
-        let cause = Cause::new("reading the answer of http://h: the answer is too odd");
-        fails(Ok(cut), "Network error: the answer is too odd", cause);
-    }
-
-    #[test]
-    fn a_redirect_elsewhere_is_a_network_error() {
-        let moved = Reply { location: Some("http://i/".to_owned()), ..reply(307, "") };
-        let cause = Cause { status: Some(307), ..Cause::new("http://h redirected to http://i") };
-        fails(Ok(moved), "Network error: redirected to another origin", cause);
-    }
-
-    #[test]
-    fn timeouts_are_numbers_above_zero_also_as_text() {
-        let ms = |given| issuer(given).map(|issuer| issuer.0.timeout.as_secs_f64() * 1000.0);
-        let close = |given, expected: f64| (ms(given).unwrap() - expected).abs() < 1.0;
-        assert!(close(Timeout::Default, 10_000.0));
-        assert!(close(Timeout::Text(" 5e3 ".to_owned()), 5_000.0));
-        assert!(close(Timeout::Number(4_294_967_296.5), 4_294_967_296.5));
-        assert!(close(Timeout::Number(f64::MAX), TWO_TO_53));
-        for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let sentence = "timeoutMs must be a number of milliseconds above 0 and finite";
-            assert_eq!(ms(Timeout::Number(wrong)).unwrap_err().to_string(), sentence);
-        }
-        assert!(ms(Timeout::Text("soon".to_owned())).is_err());
     }
 
     fn io() -> Io {
@@ -797,16 +281,6 @@ mod tests {
         with_auth(async { given }).await
     }
 
-    #[tokio::test]
-    async fn a_call_under_way_is_small() {
-        let (now, io) = (Now { wall_ms: 0.0, mono: Instant::now().into_std() }, io());
-        let auth: CallAuth<Pending<Given>> = CallAuth::Strategy(Auth::None);
-        let call = Call { body: None, auth, now, courier: None, along: None };
-        let call = issuer(Timeout::Default).unwrap().issue(call, &io);
-        let size = size_of_val(&call);
-        assert!(size <= 4096, "{size} bytes");
-    }
-
     #[track_caller]
     fn timed_out(error: &Key0Error) {
         assert_eq!(error.message, "Remote token issuance timed out");
@@ -826,7 +300,7 @@ mod tests {
             .unwrap()
             .issue(Call { body: None, auth, now, courier: None, along: None }, &io());
         let size = size_of_val(&call);
-        assert!(size < 4_000, "{size} bytes");
+        assert!(size <= 3_072, "{size} bytes");
     }
 
     #[tokio::test(start_paused = true)]
@@ -979,12 +453,5 @@ mod tests {
             let cause = Cause::new("the headers that auth gave cannot be sent");
             assert_eq!(error.cause, Some(Cause { sent: Some(false), ..cause }));
         }
-    }
-
-    #[test]
-    fn params_that_cannot_be_sent_are_said_so() {
-        let error = key0(unsendable());
-        assert_eq!(error.message, "Network error: params cannot be sent as JSON");
-        assert_eq!(error.cause, Some(Cause::of_the_caller()));
     }
 }

@@ -6,12 +6,15 @@ import { describe, it } from "node:test";
 import { installed, runtime } from "../../scripts/tools.mjs";
 import { endedWell, evaluation, run, runScript } from "../support/process.mjs";
 import { proxyServer } from "../support/proxy.mjs";
-import { httpServer } from "../support/server.mjs";
+import { httpServer, reply } from "../support/server.mjs";
 import { authority } from "../support/tls.mjs";
 
 const ISSUE = `
-  import { createRemoteTokenIssuer } from "./index.mjs";
-  const issue = createRemoteTokenIssuer({ url: process.argv[1] });
+  import { createRemoteTokenIssuer, oauthClientCredentialsAuth } from "./index.mjs";
+  const { TOKEN_URL: tokenUrl } = process.env;
+  const client = { tokenUrl, clientId: "id", clientSecret: "secret" };
+  const auth = tokenUrl ? oauthClientCredentialsAuth(client) : undefined;
+  const issue = createRemoteTokenIssuer({ url: process.argv[1], auth });
   const failed = ({ message, cause }) => [message, cause.sent];
   console.log(JSON.stringify(await issue({}).then(({ token }) => token, failed)));
 `;
@@ -23,6 +26,10 @@ async function called(name, url, env) {
   endedWell(ended);
   return JSON.parse(ended.stdout);
 }
+
+/** A backend that rejects the first token. @type {import("../support/server.mjs").Answer} */
+const takingTheSecond = ({ headers }, response) =>
+  reply(response, { token: "t" }, headers.authorization === "Bearer token-2" ? 200 : 401);
 
 /** @type {[name: string, told: Record<string, string>][]} */
 const RUNTIMES = [
@@ -45,6 +52,27 @@ for (const [name, told] of RUNTIMES) {
         assert.doesNotMatch(requests[0].headers["user-agent"], /^key0-native/);
       });
     }
+
+    it("is the way to both servers again where the backend rejects a token", async (t) => {
+      const ca = authority(t);
+      let last = 0;
+      const idp = await httpServer(
+        t,
+        (_, response) => {
+          last += 1;
+          reply(response, { access_token: `token-${last}`, expires_in: 3600 });
+        },
+        { tls: ca.issue() },
+      );
+      const backend = await httpServer(t, takingTheSecond, { tls: ca.issue() });
+      const proxy = await proxyServer(t, CREDENTIALS);
+      const ways = { HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: ca.file };
+      const env = { ...told, ...ways, TOKEN_URL: idp.url };
+      assert.equal(await called(name, backend.url, env), "t");
+      assert.deepEqual([idp.requests.length, backend.requests.length], [2, 2]);
+      const hosts = [idp, backend].map(({ origin }) => `CONNECT ${new URL(origin).host}`);
+      assert.deepEqual(new Set(proxy.asked), new Set(hosts));
+    });
 
     it("is not the way where NO_PROXY names the host: the native client's is", async (t) => {
       const { url, requests } = await httpServer(t);

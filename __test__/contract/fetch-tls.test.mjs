@@ -72,6 +72,33 @@ describe("a server whose TLS is not spoken natively", { skip }, () => {
     assert.deepEqual([idp.requests.length, backend.requests.length], [1, 2]);
   });
 
+  it("may be one that rejects a token: another is had in the same way", async (t) => {
+    const ca = authority(t);
+    const secure = { tls: { ...ca.issue(), ...CBC } };
+    let last = 0;
+    const idp = await httpServer(
+      t,
+      (_, response) => {
+        last += 1;
+        reply(response, { access_token: `token-${last}`, expires_in: 3600 });
+      },
+      secure,
+    );
+    const backend = await httpServer(
+      t,
+      ({ headers }, response) => {
+        const isGood = headers.authorization === "Bearer token-2";
+        reply(response, { token: "t" }, isGood ? 200 : 401);
+      },
+      secure,
+    );
+    const args = [JSON.stringify({ url: backend.url, tokenUrl: idp.url })];
+    const env = { NODE_EXTRA_CA_CERTS: ca.file };
+    const { outcomes } = JSON.parse((await runScript(CALLS, { args, env })).stdout);
+    assert.deepEqual(outcomes, ["t", "t"]);
+    assert.deepEqual([idp.requests.length, backend.requests.length], [2, 3]);
+  });
+
   it("is refused where fetch is false, as it was", async (t) => {
     const ca = authority(t);
     const { url } = await httpServer(t, undefined, { tls: { ...ca.issue(), ...CBC } });

@@ -27,7 +27,18 @@ async function requests(t, expires_in, config, seconds) {
 }
 
 describe("defaultExpiresInSeconds", () => {
-  for (const expires_in of [undefined, null, "soon", "", true, {}]) {
+  for (const expires_in of [
+    undefined,
+    null,
+    "soon",
+    "",
+    true,
+    {},
+    "inf",
+    "-Infinity",
+    "NaN",
+    "60s",
+  ]) {
     it(`is the lifetime where expires_in is ${JSON.stringify(expires_in)}`, async (t) => {
       const config = { defaultExpiresInSeconds: 100 };
       assert.equal(await requests(t, expires_in, config, 89), 1);

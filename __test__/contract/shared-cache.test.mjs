@@ -111,6 +111,37 @@ describe("a shared cache", () => {
     assert.equal(server.requests.length, 1);
   });
 
+  it("is passed by where tokens are too short-lived to be shared, until one is not", async (t) => {
+    const store = new MemoryStore();
+    let [last, lifetime] = [0, 10];
+    const server = await httpServer(t, (_, response) => {
+      last += 1;
+      reply(response, { access_token: `access-token-${last}`, expires_in: lifetime });
+    });
+    const auth = oauthOf(server.url, { cache: store });
+    await auth();
+    await until(() => store.operations.at(-1) === "unlock");
+    const before = store.operations.length;
+    for (let i = 0; i < 3; i++) await auth();
+    assert.equal(store.operations.length, before);
+    lifetime = 3600;
+    assert.equal(await tokenOf(auth), "access-token-5");
+    await until(() => store.values.size === 1);
+    assert.equal(await tokenOf(oauthOf(server.url, { cache: store })), "access-token-5");
+  });
+
+  it("keeps its lock for as long as the fetch takes", async (t) => {
+    const store = new MemoryStore();
+    const locks = () => store.asked.filter(({ operation }) => operation === "lock");
+    const server = await httpServer(t, async (_, response) => {
+      await until(() => locks().length === 3);
+      reply(response, { access_token: "t", expires_in: 3600 });
+    });
+    await oauthOf(server.url, { cache: store })();
+    assert.equal(new Set(locks().map(({ owner }) => owner)).size, 1);
+    for (const { ttlMs } of locks()) assert.equal(ttlMs, 2_000);
+  });
+
   it("of Keyv's shape needs no lock", async (t) => {
     const store = new MemoryStore();
     const cache = {
@@ -134,6 +165,46 @@ describe("a shared cache", () => {
     assert.equal(backend.requests[0].headers.authorization, "Bearer access-token-1");
     assert.equal(server.requests.length, 1);
   });
+
+  it("may give bytes, as clients do that are told to", async (t) => {
+    const { store, server } = await filled(t);
+    const cache = {
+      get: async (/** @type {string} */ key) => {
+        const value = store.values.get(key);
+        return value && new Uint8Array(Buffer.from(value));
+      },
+      set: async () => {},
+    };
+    assert.equal(await tokenOf(oauthOf(server.url, { cache })), "access-token-1");
+  });
+
+  // As `SET NX` answers, and as libraries of locks do.
+  for (const [taken, free] of [
+    ["OK", null],
+    [1, 0],
+    [{ token: "t" }, undefined],
+  ]) {
+    it(`takes ${JSON.stringify(taken)} for a lock, and ${free} for none`, async (t) => {
+      const { auth, server } = await oauth(t, undefined, {
+        cache: { get: async () => null, set: async () => {}, lock: async () => taken, unlock() {} },
+      });
+      const begun = performance.now();
+      await auth();
+      assert.ok(performance.now() - begun < 4_500);
+      assert.equal(server.requests.length, 1);
+
+      const store = new MemoryStore();
+      let asked = 0;
+      const cache = {
+        get: (/** @type {string} */ key) => store.get(key),
+        set: store.set.bind(store),
+        lock: () => (++asked > 2 ? taken : free),
+        unlock() {},
+      };
+      await oauthOf(server.url, { cache })();
+      assert.ok(asked >= 3);
+    });
+  }
 
   it("is passed by where its token was rejected, and gets the fresh one", async (t) => {
     const { store, server, first } = await filled(t);
@@ -344,6 +415,44 @@ describe("a store that fails", () => {
     await auth();
     assert.ok(performance.now() - begun < 9_000);
     assert.equal(server.requests.length, 1);
+  });
+
+  for (const [what, thrown] of /** @type {[string, any][]} */ ([
+    ["nothing", undefined],
+    ["null", null],
+    ["a symbol", Symbol("READONLY")],
+    ["an object without a prototype", Object.create(null)],
+    [
+      "what throws where it is read",
+      {
+        get message() {
+          throw new Error("no");
+        },
+      },
+    ],
+  ])) {
+    it(`by throwing ${what} is told of as an Error, and ends no process`, async (t) => {
+      const failures = failuresOf(t);
+      const get = () => {
+        throw thrown;
+      };
+      const { auth } = await oauth(t, undefined, { cache: { get, set: async () => {} } });
+      await auth();
+      assert.equal(failures[0][0], "get");
+      assert.equal(typeof failures[0][1], "string");
+    });
+  }
+
+  it("by silence that ends late does no harm", async (t) => {
+    /** @type {(() => void)[]} */
+    const late = [];
+    const slow = () => new Promise((_, reject) => late.push(() => reject(new Error("late"))));
+    const { auth } = await oauth(t, undefined, { cache: { get: slow, set: slow } });
+    await auth();
+    await until(() => late.length === 2);
+    for (const end of late) end();
+    await new Promise((resolve) => setImmediate(resolve));
+    await auth();
   });
 
   it("does not hide that the token server fails, too", async (t) => {

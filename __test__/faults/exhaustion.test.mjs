@@ -17,7 +17,7 @@ const CALLS = `
   import {
     AccessTokenIssuer, createRemoteTokenIssuer, oauthClientCredentialsAuth, signedJwtAuth,
   } from "./index.mjs";
-  const [url, secureUrl, tokenUrl, privateKey] = process.argv.slice(1);
+  const [url, secureUrl, tokenUrl, otherUrl, privateKey] = process.argv.slice(1);
   const issuer = new AccessTokenIssuer({ algorithm: "RS256", privateKey });
   const auth = signedJwtAuth(issuer, "b");
   const oauth = (tokenUrl) => oauthClientCredentialsAuth({ tokenUrl, clientId: "c", clientSecret: "s" });
@@ -29,6 +29,7 @@ const CALLS = `
   const issuing = (config) => made(() => createRemoteTokenIssuer(config));
   const calls = {
     issue: issuing({ url }),
+    "issue elsewhere": issuing({ url: otherUrl }),
     "issue by name": issuing({ url: url.replace("127.0.0.1", "localhost") }),
     "issue over TLS": issuing({ url: secureUrl }),
     "token of OAuth": made(() => oauth(tokenUrl)),
@@ -44,8 +45,9 @@ async function caller(t) {
   const token = { token: "t", access_token: "a", expires_in: 3600 };
   const ca = authority(t);
   const plain = await httpServer(t, token);
+  const other = await httpServer(t, token);
   const secure = await httpServer(t, token, { tls: ca.issue() });
-  const args = [plain.url, secure.url, plain.url, RSA.pkcs8];
+  const args = [plain.url, secure.url, plain.url, other.url, RSA.pkcs8];
   // The process is another user's.
   chmodSync(dirname(ca.file), 0o755);
   return limited(t, CALLS, args, { NODE_EXTRA_CA_CERTS: ca.file });
@@ -183,6 +185,15 @@ describe("without a descriptor to be had", { skip: noDescriptor, timeout: 60_000
       assert.equal(await call(name), "given");
     });
   }
+
+  openssl("an idle connection gives its own to a call that needs one", async (t) => {
+    const { call, descriptors } = await caller(t);
+    assert.equal(await call("issue"), "given");
+    descriptors("none");
+    assert.equal(await call("issue elsewhere"), "given");
+    descriptors("enough");
+    assert.equal(await call("issue"), "given");
+  });
 
   it("a call that needs a socket rejects where the runtime is there, and recovers", async (t) => {
     const { call, descriptors } = await caller(t);

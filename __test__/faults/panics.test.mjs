@@ -188,6 +188,35 @@ describe("a panic", { concurrency: 2 }, () => {
     assert.equal(backend.requests.length, 2);
   });
 
+  it("in an issue that has asked a store for its token rejects it as any other", async (t) => {
+    const source = `
+      const values = new Map();
+      let isStored;
+      const stored = new Promise((resolve) => { isStored = resolve; });
+      let isArmed = false;
+      const cache = {
+        get(key) {
+          if (isArmed) panicAt("http", ${JSON.stringify(`of ${CANARY}`)});
+          return values.get(key);
+        },
+        set(key, value) {
+          values.set(key, value);
+          isStored();
+        },
+      };
+      const client = { tokenUrl, clientId: "id", clientSecret: secret, cache };
+      await oauthClientCredentialsAuth(client)();
+      await stored;
+      isArmed = true;
+      const issue = createRemoteTokenIssuer({ url, auth: oauthClientCredentialsAuth(client) });
+      print(await settled(() => issue(claims)));
+      print(await settled(() => issue(claims)));`;
+    const [{ cause, ...first }, second] = (await run(t, source, { panics: 1 })).lines;
+    assert.deepEqual(first, ISSUE);
+    assert.match(cause, /^internal: /);
+    assert.equal(second, "fulfilled");
+  });
+
   it("fifty times over leaves every point working, 20 calls around each", async (t) => {
     const source = `
       const others = Object.values(calls);

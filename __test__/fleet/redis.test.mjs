@@ -49,6 +49,18 @@ for (const kind of ["ioredis", "node-redis"]) {
       assert.equal(server.requests.length, 1);
     });
 
+    it("makes 1 token request where the endpoint takes longer than the lock lasts", async (t) => {
+      const redis = await redisServer(t);
+      const server = await endpoint(t, 3600, () => new Promise((end) => setTimeout(end, 4_000)));
+      const members = await fleet(t, 8, { kind, url: redis.url }, client(server));
+      const done = await Promise.all(members.map((member) => member.calls(20)));
+      for (const { tokens, failures, storeFailures } of done) {
+        assert.deepEqual([tokens, failures], [["Bearer access-token-1"], []]);
+        assert.equal(storeFailures, 0);
+      }
+      assert.equal(server.requests.length, 1);
+    });
+
     it("goes on when the process that fetches is killed: the next takes over", async (t) => {
       const redis = await redisServer(t);
       const arrived = gate();
@@ -105,8 +117,10 @@ for (const kind of ["ioredis", "node-redis"]) {
         return redisTokenCache(given);
       });
       t.after(() => client.disconnect());
-      assert.equal(await cache.lock("l", "a", 60_000), true);
+      assert.equal(await cache.lock("l", "a", 1_000), true);
       assert.equal(await cache.lock("l", "b", 60_000), false);
+      // Its owner keeps it for longer.
+      assert.equal(await cache.lock("l", "a", 60_000), true);
       await cache.unlock("l", "b");
       assert.equal(redis.cli("GET", "l"), "a");
       assert.ok(Number(redis.cli("PTTL", "l")) > 50_000);

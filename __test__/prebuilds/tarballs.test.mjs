@@ -45,6 +45,7 @@ describe("the main package", () => {
       "key0.js",
       "key0.mjs",
       "lib/access-token.js",
+      "lib/at-load.js",
       "lib/auth.js",
       "lib/causes.js",
       "lib/diagnostics.js",

@@ -14,14 +14,24 @@ import { ROOT } from "./process.mjs";
  * @returns {Promise<typeof import("../../index.mjs")>}
  */
 export async function copyOfPackage(t) {
-  const folder = mkdtempSync(join(tmpdir(), "key0-copy-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const published = /^(index\.m?js|package\.json|lib|key0-native\..+\.node)$/;
-  for (const name of readdirSync(ROOT).filter((name) => published.test(name))) {
-    cpSync(join(ROOT, name), join(folder, name), { recursive: true });
-  }
+  const folder = folderOfCopy(t);
   const copy = await import(pathToFileURL(join(folder, "index.mjs")).href);
   const required = createRequire(join(folder, "x.js"))("./index.js");
   if (required.Key0Error !== copy.Key0Error) throw new Error("import and require are two copies");
   return copy;
+}
+
+/**
+ * The same, not loaded yet.
+ *
+ * @param {{ after(fn: () => unknown): void }} t
+ */
+export function folderOfCopy(t) {
+  const folder = mkdtempSync(join(tmpdir(), "key0-copy-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const published = /^(index\.m?js|package\.json|lib|key0-native\..+\.node)$/;
+  for (const name of readdirSync(ROOT).filter((name) => published.test(name))) {
+    cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  }
+  return folder;
 }

@@ -7,7 +7,7 @@ export class MemoryStore {
   values = new Map();
   /** @type {Map<string, string>} Owners by lock. */
   locks = new Map();
-  /** @type {{ operation: string, key: string, ttlMs?: number }[]} */
+  /** @type {{ operation: string, key: string, ttlMs?: number, owner?: string }[]} */
   asked = [];
 
   /** @param {string} key */
@@ -24,8 +24,8 @@ export class MemoryStore {
 
   /** @param {string} key @param {string} owner @param {number} ttlMs */
   async lock(key, owner, ttlMs) {
-    this.asked.push({ operation: "lock", key, ttlMs });
-    if (this.locks.has(key)) return false;
+    this.asked.push({ operation: "lock", key, ttlMs, owner });
+    if ((this.locks.get(key) ?? owner) !== owner) return false;
     this.locks.set(key, owner);
     return true;
   }

@@ -13,7 +13,13 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    io,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 pub use self::{
     authentication::{GrantType, Method},
@@ -40,6 +46,8 @@ pub struct ClientCredentials {
     verified: TokenCache<Failure>,
     /// Of those that were not: no verified call gets a token that anybody may have given.
     unverified: TokenCache<Failure>,
+    /// The last token that was fetched is too short-lived to be shared: nobody waits for others'.
+    is_unshared: Arc<AtomicBool>,
 }
 
 impl ClientCredentials {
@@ -61,13 +69,9 @@ impl ClientCredentials {
             Some(field) => Grant::new(&config.with_stand_in(field))?,
             None => Grant::new(&config)?,
         };
-        if policy.store.is_some() && !config.authentication.method.has_material() {
-            let problem = "needs a clientSecret or privateKey, with which tokens are sealed";
-            return Err(ArgumentError::of_type("cache", problem));
-        }
-        let (verified, unverified) = Default::default();
+        let (verified, unverified, is_unshared) = Default::default();
         let (grant, config) = (Arc::new(grant), Arc::new(config));
-        Ok(Self { grant, config, policy, verified, unverified })
+        Ok(Self { grant, config, policy, verified, unverified, is_unshared })
     }
 
     /// Whether it has to ask its caller's side for something.

@@ -64,7 +64,8 @@ impl Client {
         Self { along: Some(along), ..self.clone() }
     }
 
-    fn note(&self, origin: &Arc<str>, what: What) {
+    /// Tells those who watch the call of a step.
+    pub(crate) fn note(&self, origin: &Arc<str>, what: What) {
         if let Some(along) = &self.along {
             along.note(origin, what);
         }
@@ -197,10 +198,15 @@ impl Client {
     }
 
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
-        let Shared { environment, tls, resolver, .. } = &*self.shared;
+        let Shared { environment, tls, resolver, pool } = &*self.shared;
         let socket = async {
-            let socket = connect(resolver, target.host(), target.port()).await;
-            socket.map_err(OpenFailed::Connect)
+            loop {
+                match connect(resolver, target.host(), target.port()).await {
+                    // Idle connections have those that it lacks.
+                    Err(failed) if failed.is_for_want_of_descriptors() && pool.clear() => {}
+                    socket => return socket.map_err(OpenFailed::Connect),
+                }
+            }
         };
         let tls = async {
             let config = match &target.tls {

@@ -9,7 +9,10 @@ use tokio::{
 };
 use url::Host;
 
-use super::resolver::{LookupFailed, Resolver};
+use super::{
+    fault::Reason,
+    resolver::{LookupFailed, Resolver},
+};
 
 /// Why there is no socket.
 #[derive(Debug)]
@@ -18,6 +21,17 @@ pub(super) enum ConnectFailed {
     Lookup { hostname: String, failed: LookupFailed },
     /// No address answers. Node tells of the first one.
     Unreachable { address: SocketAddr, error: io::Error },
+}
+
+impl ConnectFailed {
+    /// Whether this process may open nothing more.
+    pub fn is_for_want_of_descriptors(&self) -> bool {
+        let code = match self {
+            Self::Lookup { failed, .. } => failed.0.code(),
+            Self::Unreachable { error, .. } => Reason::of(error).code(),
+        };
+        code == Some("EMFILE")
+    }
 }
 
 /// Connects to `host`: all its addresses are tried, of both families in turn, each 250 ms after

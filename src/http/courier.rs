@@ -3,10 +3,14 @@
 //! The exchange, its deadline, its redirects and its answer's bounds are the same as over our own
 //! connections: only sending is another's business.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    future::pending,
+    sync::{Arc, OnceLock},
+};
 
 use http::{HeaderName, header};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     ACCEPTED, Fault, Reply, Request, Sent, USER_AGENT,
@@ -18,21 +22,22 @@ use crate::error::Syscall;
 /// Hands a call's requests to those who send them. Clones share one call.
 #[derive(Clone)]
 pub struct Courier {
-    errands: mpsc::UnboundedSender<Errand>,
+    hand_over: HandOver,
     spelled: Spelled,
 }
+
+/// Gives a request to whoever sends it; `false` where nobody is there.
+type HandOver = Arc<dyn Fn(Outgoing) -> bool + Send + Sync>;
 
 /// The caller's spelling of header names.
 type Spelled = Arc<OnceLock<Vec<String>>>;
 
-/// Where a courier's requests arrive.
-pub type Errands = mpsc::UnboundedReceiver<Errand>;
-
-/// A request on its way, and who waits for its answer. Without `Debug`: it has secrets.
-pub struct Errand {
+/// A request on its way, and who waits for its answer.
+pub struct Outgoing {
     request: Request,
     spelled: Spelled,
     answer: oneshot::Sender<Result<Reply, Thwarted>>,
+    left: Option<oneshot::Receiver<()>>,
 }
 
 /// The head of an answer, as far as it is read.
@@ -73,14 +78,12 @@ pub struct Thwarted {
     pub has_answer: bool,
 }
 
-/// A courier, and where its requests arrive.
-#[must_use]
-pub fn courier() -> (Courier, Errands) {
-    let (errands, arriving) = mpsc::unbounded_channel();
-    (Courier { errands, spelled: Spelled::default() }, arriving)
-}
-
 impl Courier {
+    /// One whose requests are handed over so.
+    pub fn new(hand_over: impl Fn(Outgoing) -> bool + Send + Sync + 'static) -> Self {
+        Self { hand_over: Arc::new(hand_over), spelled: Spelled::default() }
+    }
+
     /// Names of headers as the caller spells them: mocks compare them.
     pub fn spell(&self, names: impl Iterator<Item = String>) {
         let _ = self.spelled.set(names.collect());
@@ -91,13 +94,18 @@ impl Courier {
         let origin = request.target.origin().clone();
         let before = sent.get();
         let (answer, answered) = oneshot::channel();
-        let lost = |sent| Fault::connecting(&LOST, &origin, sent);
-        // Without the courier itself, whose end is the call's.
-        let errand = Errand { request, spelled: self.spelled.clone(), answer };
-        self.errands.send(errand).map_err(|_| lost(before))?;
+        let (_here, left) = oneshot::channel();
+        let spelled = self.spelled.clone();
+        if !(self.hand_over)(Outgoing { request, spelled, answer, left: Some(left) }) {
+            return Err(Fault::connecting(&NOBODY, &origin, before));
+        }
         // From now on nobody can tell whether a byte of it has left.
         sent.set();
-        match answered.await.map_err(|_| lost(true))? {
+        let Ok(answer) = answered.await else {
+            // A promise that never settles is collected as garbage, and is no answer either way.
+            return pending().await;
+        };
+        match answer {
             Ok(reply) => Ok(reply),
             Err(thwarted) => {
                 let fault = thwarted.into_fault(&origin, before);
@@ -110,7 +118,7 @@ impl Courier {
     }
 }
 
-impl Errand {
+impl Outgoing {
     /// `POST` or `GET`.
     #[must_use]
     pub fn method(&self) -> &str {
@@ -184,6 +192,23 @@ impl Errand {
     /// Why there is no answer.
     pub fn thwarted(self, thwarted: Thwarted) {
         let _ = self.answer.send(Err(thwarted));
+    }
+
+    /// Settles when nobody waits for the answer any more.
+    pub fn left(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let left = self.left.take();
+        async move {
+            if let Some(left) = left {
+                let _ = left.await;
+            }
+        }
+    }
+}
+
+// It has secrets.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").finish_non_exhaustive()
     }
 }
 
@@ -288,4 +313,4 @@ const BUNS: [&str; 3] = [
     "Was there a typo in the url or port?",
     "For more information, pass `verbose: true` in the second argument to fetch()",
 ];
-const LOST: Reason = Reason::new("the call ended without a result");
+const NOBODY: Reason = Reason::new("nobody is there to send it");

@@ -128,6 +128,16 @@ impl<C: Pooled, E: Send + 'static> Pool<C, E> {
         self.offer(&mut lock(&self.0.state), origin, connection, until, false);
     }
 
+    /// Ends all idle connections, for others need their descriptors. Whether there were any.
+    pub fn clear(&self) -> bool {
+        let mut state = lock(&self.0.state);
+        for known in state.origins.values_mut() {
+            known.idle.clear();
+        }
+        state.origins.retain(|_, known| !known.is_empty());
+        std::mem::take(&mut state.idle) > 0
+    }
+
     fn offer(
         &self,
         state: &mut State<C, E>,
@@ -143,8 +153,8 @@ impl<C: Pooled, E: Send + 'static> Pool<C, E> {
                 _ => return,
             }
         }
-        if known.idle.len() >= MOST_IDLE_OF_AN_ORIGIN || state.idle >= MOST_IDLE {
-            until = until.min(Instant::now() + SURPLUS_IDLE);
+        if let Some(limit) = surplus_limit(known.idle.len(), state.idle) {
+            until = until.min(Instant::now() + limit);
         }
         connection.rest(&self.0.sooner);
         known.idle.push((until, connection));
@@ -174,8 +184,8 @@ impl<C: Pooled, E: Send + 'static> Waiting<C, E> {
         let mut state = lock(&self.pool.0.state);
         let known = state.origins.entry(self.origin.clone()).or_default();
         known.connecting += 1;
-        if let Some(waiter) = known.waiting.iter_mut().find(|waiter| waiter.call == self.call) {
-            waiter.connects = true;
+        if let Some(waiter) = known.position(self.call) {
+            known.waiting[waiter].connects = true;
         }
         let (pool, origin) = (self.pool.clone(), self.origin.clone());
         (Connecting { pool, origin, call: self.call, is_over: false }, owner)
@@ -196,7 +206,7 @@ impl<C: Pooled, E: Send + 'static> Drop for Waiting<C, E> {
     fn drop(&mut self) {
         let mut state = lock(&self.pool.0.state);
         if let Some(known) = state.origins.get_mut(&self.origin) {
-            known.waiting.retain(|waiter| waiter.call != self.call);
+            known.leave(self.call);
         }
         // What it was given as it left is for the next.
         if let Ok(Turn::Served { connection, until, is_new }) = self.turn.try_recv() {
@@ -252,8 +262,7 @@ impl<C, E> State<C, E> {
     fn connected(&mut self, origin: &Arc<str>, call: u64) -> Option<Waiter<C, E>> {
         let known = self.origins.get_mut(origin)?;
         known.connecting -= 1;
-        let own = known.waiting.iter().position(|waiter| waiter.call == call)?;
-        known.waiting.remove(own)
+        known.leave(call)
     }
 
     /// Tells one who counted on a connect that there is none for it any more.
@@ -270,10 +279,7 @@ impl<C, E> State<C, E> {
     }
 
     fn forget(&mut self, origin: &Arc<str>) {
-        let is_empty = |known: &Origin<C, E>| {
-            known.idle.is_empty() && known.waiting.is_empty() && known.connecting == 0
-        };
-        if self.origins.get(origin).is_some_and(is_empty) {
+        if self.origins.get(origin).is_some_and(Origin::is_empty) {
             self.origins.remove(origin);
         }
     }
@@ -283,13 +289,42 @@ impl<C, E> State<C, E> {
     where
         C: Pooled,
     {
-        self.origins.retain(|_, Origin { idle, waiting, connecting }| {
-            idle.retain_mut(|(until, connection)| now < *until && connection.is_open());
-            !idle.is_empty() || !waiting.is_empty() || *connecting > 0
+        self.origins.retain(|_, known| {
+            known.idle.retain_mut(|(until, connection)| now < *until && connection.is_open());
+            !known.is_empty()
         });
         let idle = self.origins.values().flat_map(|origin| &origin.idle);
         (self.idle, self.next) = (idle.clone().count(), idle.map(|(until, _)| *until).min());
         self.next
+    }
+}
+
+impl<C, E> Origin<C, E> {
+    /// Where a call waits. Calls are numbered as they come: thousands may wait at once.
+    fn position(&self, call: u64) -> Option<usize> {
+        self.waiting.binary_search_by_key(&call, |waiter| waiter.call).ok()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.idle.is_empty() && self.waiting.is_empty() && self.connecting == 0
+    }
+
+    /// A call waits no more.
+    fn leave(&mut self, call: u64) -> Option<Waiter<C, E>> {
+        let position = self.position(call)?;
+        self.waiting.remove(position)
+    }
+}
+
+/// For how long one more is kept beside so many of its origin and so many in all; `None` for as long
+/// as its server says.
+fn surplus_limit(of_origin: usize, in_all: usize) -> Option<Duration> {
+    if of_origin < MOST_IDLE_OF_AN_ORIGIN && in_all < MOST_IDLE {
+        None
+    } else if in_all < MOST_SURPLUS {
+        Some(SURPLUS_IDLE)
+    } else {
+        Some(EXCESS_IDLE)
     }
 }
 
@@ -326,8 +361,13 @@ const LONGEST_USE: Duration = Duration::from_mins(1);
 const MOST_IDLE_OF_AN_ORIGIN: usize = 64;
 /// A quarter of the descriptors that many systems give a process.
 const MOST_IDLE: usize = 256;
-/// What is beyond those: many turns of a busy event loop, and soon gone after a burst.
-const SURPLUS_IDLE: Duration = Duration::from_millis(500);
+/// What is beyond those, so that bursts which come again soon find theirs: as long as undici, which
+/// Node's `fetch` is, keeps any without a hint.
+const SURPLUS_IDLE: Duration = Duration::from_secs(4);
+/// As many as Linux gives a process, where nobody has raised that.
+const MOST_SURPLUS: usize = 1_024;
+/// What is beyond all: many turns of a busy event loop, and soon gone.
+const EXCESS_IDLE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
@@ -642,15 +682,35 @@ mod tests {
         }
         assert_eq!(idle(&pool), 3_000);
         advance(501).await;
+        assert_eq!(idle(&pool), 1_024);
+        advance(3_500).await;
         assert_eq!(idle(&pool), 64);
         for connection in 0..1_000 {
             put(&pool, &origin(&format!("http://{}", connection % 10)), connection, 60_000);
         }
         advance(501).await;
+        assert_eq!(idle(&pool), 1_024);
+        advance(3_500).await;
         assert_eq!(idle(&pool), 256);
         advance(60_000).await;
         assert_eq!(idle(&pool), 0);
         assert!(lock(&pool.0.state).origins.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_that_are_idle_give_way_at_once_and_later_ones_have_their_time() {
+        let pool = Pool::<_, &'static str>::default();
+        let ((first, first_is_open), (second, second_is_open)) = (connection(), connection());
+        put(&pool, &origin("http://a"), first, 60_000);
+        assert!(pool.clear());
+        assert!(!is_open(&first_is_open));
+        assert!(lock(&pool.0.state).origins.is_empty());
+        assert!(!pool.clear());
+        put(&pool, &origin("http://a"), second, 1_500);
+        advance(1_499).await;
+        assert!(is_open(&second_is_open));
+        advance(2).await;
+        assert!(!is_open(&second_is_open));
     }
 
     #[tokio::test(start_paused = true)]

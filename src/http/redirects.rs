@@ -32,6 +32,11 @@ impl Redirects {
         &self.request
     }
 
+    /// Another body for that request, and for where it is redirected to.
+    pub fn replace_body(&mut self, body: Bytes) {
+        self.request.body = body;
+    }
+
     /// The request that `reply` asks for, `None` where it is no redirect. `redactor` hides what a
     /// server may put into an address to have it shown.
     ///

@@ -84,7 +84,7 @@ pub(super) async fn read(
     if let Some(location) = location.filter(|_| redirects(status)) {
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
         let reply = Reply { status, location: Some(location), ..Reply::default() };
-        return (reply, drain(incoming, connection).await);
+        return (reply, Box::pin(drain(incoming, connection)).await);
     }
     let codings = coding::codings(&head.headers);
     let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -112,9 +112,11 @@ pub(super) async fn read(
         }
     };
     let decoded = match codings {
+        Ok(codings) if codings.is_empty() => Ok(body),
         // A proxy that decodes may leave the header, and `gzip, UTF-8` may mean no coding at all.
-        Ok(codings) if !codings.is_empty() && is_whole(&text(body.clone())) => Ok(body),
-        Ok(codings) => coding::decode(body, &codings, limit).await,
+        Ok(_) if is_whole(&text(body.clone())) => Ok(body),
+        // Boxed, since most answers have none: every call has room for what it may wait for.
+        Ok(codings) => Box::pin(coding::decode(body, &codings, limit)).await,
         Err(why) => Err((why, body)),
     };
     let body = decoded.unwrap_or_else(|(why, body)| {

@@ -28,6 +28,7 @@ mod forge;
 mod forgeries;
 mod general_name;
 mod host;
+mod key_octets;
 mod name;
 mod own;
 mod pem;

@@ -113,10 +113,10 @@ impl AuthHandle {
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
         let now = part.as_ref().map_or(now, |part| part.begun(now));
-        let mut part = part;
-        let courier = part.as_mut().and_then(|part| part.courier());
+        let sends = part.as_ref().is_some_and(|part| part.sends());
         let along = part.and_then(|part| part.along(now));
         let start = |io: &Io| {
+            let courier = sends.then(|| io.errands.courier());
             let io = Io { http: call::through(&io.http, courier, along), ..io.clone() };
             let headers = self.auth.headers(now, &io);
             Box::pin(async move {
@@ -136,7 +136,8 @@ impl AuthHandle {
         };
         let refused = |error: &io::Error| Settled::B(self.auth.refused(error).into());
         let lost = || Settled::B(lost());
-        errands::spawn(env, self.auth.has_errands(), environment, start, lost, refused)
+        let has_errands = sends || self.auth.has_errands();
+        errands::spawn(env, has_errands, environment, start, lost, refused)
     }
 }
 

@@ -1,100 +1,31 @@
 //! A call that JavaScript has a part in: it sends the requests, or may stop the call.
 
-use std::{
-    future::pending,
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{future::pending, time::Duration};
 
-use napi::{
-    Env, ValueType,
-    bindgen_prelude::{Either, Object, Uint8Array, Unknown},
-};
 use napi_derive::napi;
-use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio::sync::oneshot;
 
-use super::{
-    config,
-    outcome::{ErrorRecord, Outcome},
-    runtime,
-};
+use super::outcome::ErrorRecord;
 use crate::{
-    auth::Io,
     http::{
         Client,
         along::{Along, Step, What},
-        courier::{AnswerHead, Courier, Errand, Errands, Thwarted, courier},
+        courier::Courier,
         headers::HeaderLine,
     },
-    lock::lock,
     now::Now,
 };
 
 /// What JavaScript does in a call.
 #[napi(js_name = "Call")]
 pub struct CallHandle {
-    courier: Option<Courier>,
-    errands: Option<Arc<AsyncMutex<Errands>>>,
-    /// The request that waits for its answer.
-    errand: Arc<Mutex<Option<Errand>>>,
+    sends: bool,
     stop: Option<oneshot::Sender<()>>,
     stopped: Option<oneshot::Receiver<()>>,
     elapsed: Duration,
     headers: Option<Vec<HeaderLine>>,
     traced: usize,
     along: Option<Along>,
-}
-
-/// A request for JavaScript to send.
-#[napi(object, object_from_js = false)]
-pub struct RequestRecord {
-    /// `POST` or `GET`.
-    pub method: String,
-    /// Where to, without credentials.
-    pub url: String,
-    /// Names and values in turn.
-    pub headers: Vec<String>,
-    /// Empty for none.
-    pub body: String,
-}
-
-/// The head of an answer.
-#[napi(object, object_to_js = false)]
-pub struct HeadRecord {
-    /// The status code, as `fetch` gave it.
-    pub status: u32,
-    /// The value of `Location`, if any.
-    pub location: Option<String>,
-    /// The value of `Content-Type`, empty for none.
-    pub content_type: String,
-    /// The value of `Retry-After`, if any.
-    pub retry_after: Option<String>,
-}
-
-/// What a `fetch` rejected with.
-#[napi(object, object_to_js = false)]
-pub struct ThwartedRecord {
-    /// Whether the function is the caller's.
-    pub is_callers: bool,
-    /// The error's `name`.
-    pub name: String,
-    /// The error's `message`.
-    pub message: String,
-    /// The message of its cause.
-    pub detail: String,
-    /// Of it or its cause.
-    pub code: Option<String>,
-    /// As Node's errors have it.
-    pub syscall: Option<String>,
-    /// As Node's errors have it.
-    pub hostname: Option<String>,
-    /// As Node's errors have it.
-    pub address: Option<String>,
-    /// As Node's errors have it.
-    pub port: Option<u32>,
-    /// Whether a head had come.
-    pub has_answer: bool,
 }
 
 /// What was done.
@@ -122,9 +53,7 @@ impl CallHandle {
         headers: Option<Vec<String>>,
         traced: Option<u32>,
     ) -> Self {
-        let (courier, errands) = sends.then(courier).unzip();
         let (stop, stopped) = oneshot::channel();
-        let errands = errands.map(|errands| Arc::new(AsyncMutex::new(errands)));
         let elapsed = Duration::try_from_secs_f64(elapsed_ms / 1000.0).unwrap_or_default();
         let (stop, stopped) = (Some(stop), Some(stopped));
         let headers = headers.map(|flat| {
@@ -135,59 +64,7 @@ impl CallHandle {
             flat.chunks_exact(2).map(line).collect()
         });
         let traced = traced.and_then(|traced| usize::try_from(traced).ok()).unwrap_or_default();
-        let (errand, along) = (Arc::default(), None);
-        Self { courier, errands, errand, stop, stopped, elapsed, headers, traced, along }
-    }
-
-    /// Waits for the next request: an empty text tells that the call is over.
-    #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord | string")]
-    pub fn next<'env>(
-        &self,
-        env: &'env Env,
-        environment: Option<Vec<Option<String>>>,
-    ) -> napi::Result<Either<Object<'env>, Outcome<String>>> {
-        let Some(errands) = self.errands.clone() else { return Ok(Either::B(over())) };
-        let slot = self.errand.clone();
-        let start = |_: &Io| {
-            Box::pin(async move {
-                let Some(errand) = errands.lock().await.recv().await else { return over() };
-                let url = errand.url().to_owned();
-                *lock(&slot) = Some(errand);
-                Either::A(url)
-            }) as runtime::Call<_>
-        };
-        let refused = |_: &io::Error| over();
-        runtime::spawn(env, config::tls_environment(environment), start, over, refused)
-    }
-
-    /// The request that `next` told of.
-    #[napi]
-    pub fn request(&self) -> Option<RequestRecord> {
-        lock(&self.errand).as_ref().map(|errand| RequestRecord {
-            method: errand.method().to_owned(),
-            url: errand.url().to_owned(),
-            headers: errand.headers(),
-            body: String::from_utf8_lossy(errand.body()).into_owned(),
-        })
-    }
-
-    /// The answer to the last request, as far as it came.
-    #[napi]
-    pub fn answered(&self, head: HeadRecord, body: Uint8Array, broken: Option<ThwartedRecord>) {
-        let HeadRecord { status, location, content_type, retry_after } = head;
-        let head = AnswerHead { status: code(status), location, content_type, retry_after };
-        if let Some(errand) = lock(&self.errand).take() {
-            let broken = broken.map(Thwarted::from);
-            errand.answered(head, body.to_vec(), broken);
-        }
-    }
-
-    /// Why there is no answer to the last request.
-    #[napi]
-    pub fn thwarted(&self, thwarted: ThwartedRecord) {
-        if let Some(errand) = lock(&self.errand).take() {
-            errand.thwarted(thwarted.into());
-        }
+        Self { sends, stop, stopped, elapsed, headers, traced, along: None }
     }
 
     /// What was done until now, a line a step, where the call was given headers.
@@ -207,9 +84,9 @@ impl CallHandle {
 }
 
 impl CallHandle {
-    /// Who sends the call's requests, where JavaScript does. Dropped with the call, it ends `next`.
-    pub(super) fn courier(&mut self) -> Option<Courier> {
-        self.courier.take()
+    /// Whether JavaScript sends its requests.
+    pub(super) fn sends(&self) -> bool {
+        self.sends
     }
 
     /// What goes along with the token request of an issue.
@@ -270,51 +147,4 @@ impl From<Step> for StepRecord {
         let what = what.to_string();
         Self { after_ms: after.as_secs_f64() * 1000.0, origin: origin.to_string(), what, status }
     }
-}
-
-impl From<ThwartedRecord> for Thwarted {
-    fn from(record: ThwartedRecord) -> Self {
-        let ThwartedRecord { is_callers, name, message, detail, code, .. } = record;
-        let ThwartedRecord { syscall, hostname, address, port, has_answer, .. } = record;
-        Self {
-            is_callers,
-            name,
-            message,
-            detail,
-            code,
-            syscall,
-            hostname,
-            address,
-            port: port.and_then(|port| port.try_into().ok()),
-            has_answer,
-        }
-    }
-}
-
-/// What a caller gave for `fetch`: a function, `false` or nothing.
-#[napi]
-pub fn check_fetch(fetch: Unknown<'_>) -> Option<ErrorRecord> {
-    if matches!(config::kind(fetch), ValueType::Undefined | ValueType::Null)
-        || config::is_false(fetch)
-    {
-        return None;
-    }
-    config::function("fetch", fetch).err().map(ErrorRecord::from)
-}
-
-/// How many bytes to read of the body of an answer with this head, and one more.
-#[napi]
-pub fn most_to_read(head: HeadRecord) -> u32 {
-    let limit = Errand::limit(code(head.status), head.location.as_deref());
-    u32::try_from(limit).unwrap_or(u32::MAX)
-}
-
-/// A status that is none is that of no answer.
-fn code(status: u32) -> u16 {
-    u16::try_from(status).unwrap_or_default()
-}
-
-/// What `next` tells once there are no more requests.
-fn over() -> Outcome<String> {
-    Either::A(String::new())
 }

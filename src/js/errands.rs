@@ -1,4 +1,4 @@
-//! What a load asks of JavaScript: errands, which the call that began the load hands over.
+//! What a load or a call asks of JavaScript: errands, which the call that began it hands over.
 //!
 //! A call that needs none settles as ever. Where one comes up, its promise gives [`ErrandsHandle`]
 //! in place of an outcome: the shell does the errands in the caller's async context, and takes the
@@ -18,7 +18,8 @@ use tokio::{
 
 use super::{
     config,
-    outcome::{ErrorRecord, Outcome, lost},
+    outcome::{ErrorRecord, Outcome},
+    outgoing::OutgoingHandle,
     runtime::{self, Call},
     text::Text,
 };
@@ -52,7 +53,7 @@ pub fn spawn(
     let start = |io: &Io| {
         let (errands, pending) = Errands::channel();
         let outcome = start(&Io { errands, ..io.clone() });
-        Box::pin(with_errands(outcome, pending, same)) as Call<Settled>
+        Box::pin(with_errands(outcome, pending, same, lost)) as Call<Settled>
     };
     runtime::spawn(env, tls, start, lost, refused)
 }
@@ -61,8 +62,13 @@ async fn with_errands(
     mut outcome: Call<Outcome<Text>>,
     mut pending: UnboundedReceiver<Pending>,
     tls: TlsEnvironment,
+    lost: fn() -> Settled,
 ) -> Settled {
     let (sender, receiver) = oneshot::channel();
+    let handle = |first, rest| {
+        let queue = Arc::new(Mutex::new(Queue { first, rest }));
+        Either3::C(ErrandsHandle { queue, outcome: Some(receiver), tls, lost })
+    };
     let first = select! {
         biased;
         first = pending.recv() => match first {
@@ -76,14 +82,14 @@ async fn with_errands(
             }
             // A load goes on, and may still have errands.
             let _ = sender.send(outcome);
-            return Either3::C(ErrandsHandle::new(None, pending, receiver, tls));
+            return handle(None, pending);
         }
     };
     tokio::spawn(async move {
         // The shell may be gone.
         let _ = sender.send(outcome.await);
     });
-    Either3::C(ErrandsHandle::new(Some(first), pending, receiver, tls))
+    handle(Some(first), pending)
 }
 
 fn settled(outcome: Outcome<Text>) -> Settled {
@@ -100,23 +106,13 @@ pub struct ErrandsHandle {
     outcome: Option<oneshot::Receiver<Outcome<Text>>>,
     /// The call's own: for its runtime nothing changes.
     tls: TlsEnvironment,
+    /// What the call gives where it is lost.
+    lost: fn() -> Settled,
 }
 
 struct Queue {
     first: Option<Pending>,
     rest: UnboundedReceiver<Pending>,
-}
-
-impl ErrandsHandle {
-    fn new(
-        first: Option<Pending>,
-        rest: UnboundedReceiver<Pending>,
-        outcome: oneshot::Receiver<Outcome<Text>>,
-        tls: TlsEnvironment,
-    ) -> Self {
-        let queue = Arc::new(Mutex::new(Queue { first, rest }));
-        Self { queue, outcome: Some(outcome), tls }
-    }
 }
 
 #[napi]
@@ -127,12 +123,12 @@ impl ErrandsHandle {
         &self,
         env: &'env Env,
     ) -> napi::Result<Either<Object<'env>, Option<ErrandHandle>>> {
-        let queue = self.queue.clone();
+        let (queue, tls) = (self.queue.clone(), self.tls.clone());
         let next = async move {
             let mut queue = queue.lock().await;
             let first = queue.first.take();
             let next = if first.is_some() { first } else { queue.rest.recv().await };
-            next.map(ErrandHandle::from)
+            next.map(|errand| ErrandHandle::new(errand, tls))
         };
         let start = |_: &Io| Box::pin(next) as Call<_>;
         runtime::spawn(env, self.tls.clone(), start, || None, |_| None)
@@ -140,28 +136,27 @@ impl ErrandsHandle {
 
     /// The call's outcome, waited for.
     #[napi(ts_return_type = "Promise<string | ErrorRecord> | ErrorRecord")]
-    pub fn outcome<'env>(
-        &mut self,
-        env: &'env Env,
-    ) -> napi::Result<Either<Object<'env>, Outcome<Text>>> {
-        let outcome = self.outcome.take();
-        let settled = async {
+    pub fn outcome<'env>(&mut self, env: &'env Env) -> napi::Result<Either<Object<'env>, Settled>> {
+        let (outcome, lost) = (self.outcome.take(), self.lost);
+        let waited = async move {
             match outcome {
-                Some(outcome) => outcome.await.unwrap_or_else(|_| Either::B(lost())),
-                None => Either::B(lost()),
+                Some(outcome) => outcome.await.map_or_else(|_| lost(), settled),
+                None => lost(),
             }
         };
-        let start = |_: &Io| Box::pin(settled) as Call<_>;
-        let failed = || Either::B(lost());
-        runtime::spawn(env, self.tls.clone(), start, failed, |_| Either::B(lost()))
+        let start = |_: &Io| Box::pin(waited) as Call<_>;
+        runtime::spawn(env, self.tls.clone(), start, lost, |_| lost())
     }
 }
 
 /// One errand. What it does not need is `null`.
 #[napi(js_name = "Errand")]
 pub struct ErrandHandle {
-    /// `secret`, `get`, `set`, `lock`, `unlock`, `report`.
-    #[napi(readonly, ts_type = "'secret' | 'get' | 'set' | 'lock' | 'unlock' | 'report'")]
+    /// `secret`, `token`, `send`, `get`, `set`, `lock`, `unlock`, `report`.
+    #[napi(
+        readonly,
+        ts_type = "'secret' | 'token' | 'send' | 'get' | 'set' | 'lock' | 'unlock' | 'report'"
+    )]
     pub kind: String,
     /// The store's key, or the lock's name.
     #[napi(readonly)]
@@ -181,11 +176,18 @@ pub struct ErrandHandle {
     /// How.
     #[napi(readonly)]
     pub problem: Option<String>,
+    outgoing: Option<OutgoingHandle>,
     answer: Option<oneshot::Sender<Answer>>,
 }
 
 #[napi]
 impl ErrandHandle {
+    /// The request to be sent: it is given once, and takes what comes of it.
+    #[napi]
+    pub fn outgoing(&mut self) -> Option<OutgoingHandle> {
+        self.outgoing.take()
+    }
+
     /// It is done, and this came of it.
     #[napi]
     pub fn done(&mut self, value: Unknown<'_>) {
@@ -210,8 +212,8 @@ impl ErrandHandle {
     }
 }
 
-impl From<Pending> for ErrandHandle {
-    fn from((errand, answer): Pending) -> Self {
+impl ErrandHandle {
+    fn new((errand, answer): Pending, tls: TlsEnvironment) -> Self {
         let none = Self {
             kind: String::new(),
             key: None,
@@ -220,11 +222,16 @@ impl From<Pending> for ErrandHandle {
             ttl_ms: None,
             operation: None,
             problem: None,
+            outgoing: None,
             answer: Some(answer),
         };
         let of = |kind: &str, key| Self { kind: kind.to_owned(), key, ..none };
         match errand {
             Errand::Secret => of("secret", None),
+            Errand::Token => of("token", None),
+            Errand::Send(outgoing) => {
+                Self { outgoing: Some(OutgoingHandle::new(outgoing, tls)), ..of("send", None) }
+            }
             Errand::Get { key } => of("get", Some(key)),
             Errand::Set { key, value, ttl_ms } => {
                 Self { value: Some(value), ttl_ms: Some(ttl_ms), ..of("set", Some(key)) }

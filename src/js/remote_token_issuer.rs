@@ -88,7 +88,8 @@ impl RemoteIssuerHandle {
         })
     }
 
-    /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`.
+    /// Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. Where
+    /// `strategy` cannot be asked here, it is what `given` comes from.
     #[napi(ts_return_type = "Promise<string | ErrorRecord | Errands> | ErrorRecord")]
     pub fn issue<'env>(
         &self,
@@ -101,33 +102,31 @@ impl RemoteIssuerHandle {
         part: Option<&mut CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let mut part = part;
-        let courier = part.as_mut().and_then(|part| part.courier());
+        let sends = part.as_ref().is_some_and(|part| part.sends());
         let now = config::now(now_ms);
         let now = part.as_ref().map_or(now, |part| part.begun(now));
         let token = part.as_ref().and_then(|part| part.along_with_token(now));
         let along = part.as_mut().and_then(|part| part.along(now));
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
-        let has_errands = given.is_none() && auth.is_some_and(Auth::has_errands);
-        let call = Call {
-            body,
-            auth: match (given, auth) {
-                (Some(given), _) => CallAuth::Given(given.wait()),
-                (None, auth) => CallAuth::Strategy(auth.cloned().unwrap_or(Auth::None)),
-            },
-            now,
-            courier,
-            along,
+        let has_errands = sends || auth.is_some_and(|auth| given.is_some() || auth.has_errands());
+        let auth = match (given, auth) {
+            (Some(given), None) => CallAuth::Given(given.wait()),
+            (Some(given), Some(auth)) => CallAuth::Asked(given.wait(), auth.clone()),
+            (None, auth) => CallAuth::Strategy(auth.cloned().unwrap_or(Auth::None)),
         };
         let stopped = part.map(CallHandle::stopped);
         let start = |io: &Io| {
+            let courier = sends.then(|| io.errands.courier());
+            let call = Call { body, auth, now, courier, along };
             let io = Io { http: call::through(&io.http, None, token), ..io.clone() };
-            let issued = self.issuer.issue(call, &io);
+            // In a box of its own: what awaits a future has room for it twice.
+            let mut issued = Box::pin(self.issuer.issue(call, &io));
             Box::pin(async move {
                 let result = match stopped {
                     None => issued.await,
                     Some(stopped) => select! {
                         biased;
-                        result = issued => result,
+                        result = &mut issued => result,
                         () = stopped => return Either::B(call::stopped()),
                     },
                 };

@@ -66,6 +66,12 @@ impl ClientKey {
         }
     }
 
+    /// Whether it signs in 0.35 ms, rather than in a tenth of that.
+    #[must_use]
+    pub const fn is_slow(&self) -> bool {
+        matches!(self, Self::Rs256(_) | Self::Ps256(_))
+    }
+
     /// A JWT of these claims, JSON text of an object, that names its key as `name` does.
     ///
     /// # Errors

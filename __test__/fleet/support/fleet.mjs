@@ -26,20 +26,22 @@ const MEMBER = fileURLToPath(new URL("member.mjs", import.meta.url));
  * @param {number} size
  * @param {{ kind: string, url: string } | undefined} store
  * @param {Record<string, unknown>} config of the provider
+ * @param {string} [tlsFolder] where the files `ca`, `cert` and `key` of its `tls` are
  * @returns {Promise<Member[]>}
  */
-export function fleet(t, size, store, config) {
-  return Promise.all(Array.from({ length: size }, () => member(t, store, config)));
+export function fleet(t, size, store, config, tlsFolder) {
+  return Promise.all(Array.from({ length: size }, () => member(t, store, config, tlsFolder)));
 }
 
 /**
  * @param {import("../../support/server.mjs").Test} t
  * @param {{ kind: string, url: string } | undefined} store
  * @param {Record<string, unknown>} config
+ * @param {string} [tlsFolder]
  * @returns {Promise<Member>}
  */
-async function member(t, store, config) {
-  const child = fork(MEMBER, [JSON.stringify({ store, folder: CLIENTS, config })]);
+async function member(t, store, config, tlsFolder) {
+  const child = fork(MEMBER, [JSON.stringify({ store, folder: CLIENTS, config, tlsFolder })]);
   t.after(() => child.kill("SIGKILL"));
   let last = 0;
   /** @type {Map<number, (done: Done) => void>} */

@@ -4,12 +4,18 @@
  * answers `{ id, tokens, failures }`: the different tokens it got, and why calls failed.
  */
 import diagnostics from "node:diagnostics_channel";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { oauthClientCredentialsAuth, redisTokenCache } from "../../../index.mjs";
 import { cacheOf } from "./caches.mjs";
 
-const { store, folder, config } = JSON.parse(process.argv[2]);
+const { store, folder, config, tlsFolder } = JSON.parse(process.argv[2]);
+if (tlsFolder) {
+  const read = (/** @type {string} */ name) => readFileSync(join(tlsFolder, name));
+  // Looked at before each call, as files that are replaced are.
+  config.tls = { ca: read("ca"), cert: () => read("cert"), key: () => read("key") };
+}
 const cache = await cacheOf(createRequire(join(folder, "here.cjs")), store, redisTokenCache);
 const auth = oauthClientCredentialsAuth({ ...config, cache });
 const send = /** @type {NonNullable<typeof process.send>} */ (process.send).bind(process);

@@ -109,8 +109,12 @@ impl Dialect {
         said.or_else(|| {
             let default = self.default_lifetime?;
             let text = expires_in.and_then(json::Value::as_string);
-            let number = text.and_then(|text| text.trim().parse::<f64>().ok());
-            Some(number.filter(|seconds| !seconds.is_nan()).unwrap_or(default))
+            // A number as JSON has it: "inf" and "Infinity" are no lifetime.
+            let is_number = |text: &str| {
+                text.trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit())
+            };
+            let text = text.as_deref().map(str::trim).filter(|text| is_number(text));
+            Some(text.and_then(|text| text.parse().ok()).unwrap_or(default))
         })
     }
 

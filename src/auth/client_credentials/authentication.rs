@@ -64,12 +64,6 @@ impl Method {
         self == Self::PrivateKeyJwt
     }
 
-    /// Whether there is something that nobody else knows.
-    #[must_use]
-    pub fn has_material(self) -> bool {
-        self.needs_secret() || self.needs_private_key()
-    }
-
     /// Whether the client's certificate shows who it is.
     #[must_use]
     pub fn needs_certificate(self) -> bool {
@@ -198,6 +192,11 @@ impl Authentication {
 }
 
 impl Assertion {
+    /// Whether a signature takes longer than a hop to another thread.
+    pub fn is_slow(&self) -> bool {
+        self.key.is_slow()
+    }
+
     /// One, good for a minute, that no other request has.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ impl Config {
 }
 
 impl Authentication {
-    /// What nobody else knows.
+    /// What nobody else knows, where that is not the key of the client's certificate.
     pub(super) fn material(&self) -> Option<&Secret> {
         if self.method.needs_private_key() {
             return self.private_key.as_ref();

@@ -1,20 +1,18 @@
 //! What every token request is made of: its form, its headers, and who asks.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use aws_lc_rs::error::Unspecified;
 use http::{HeaderMap, HeaderValue, header};
 use url::form_urlencoded::Serializer;
 
 use super::{
     Config,
-    authentication::{Authentication, JWT_BEARER},
+    authentication::{Assertion, Authentication, JWT_BEARER},
     config::Dialect,
 };
 use crate::{
     error::ArgumentError,
     http::{Endpoint, Request, headers, tls::OwnTls},
-    now::Now,
     redact::Redactor,
     secret::Secret,
 };
@@ -84,34 +82,30 @@ impl Grant {
         Ok(Self { endpoint, ..self.clone() })
     }
 
-    /// One request, and the assertion in it, where there is one: it is good for this one alone.
-    ///
-    /// # Errors
-    /// Where no assertion can be signed.
-    pub fn request(&self, now: Now) -> Result<(Request, Option<Secret>), Unspecified> {
-        let signed = match &self.authentication {
-            Authentication::Assertion(assertion) => Some(("&client_assertion=", assertion)),
-            Authentication::Grant(assertion) => Some(("&assertion=", assertion)),
-            _ => None,
-        };
-        let (form, assertion) = match signed {
-            Some((field, assertion)) => {
-                let assertion = assertion.sign(now)?;
-                (self.form_with(field, &assertion), Some(assertion))
+    /// What signs an assertion for each request, where they have any.
+    pub fn assertion(&self) -> Option<&Arc<Assertion>> {
+        match &self.authentication {
+            Authentication::Assertion(assertion) | Authentication::Grant(assertion) => {
+                Some(assertion)
             }
-            None => (self.form.clone(), None),
-        };
-        let request = Request {
+            _ => None,
+        }
+    }
+
+    /// One request, with the assertion that was signed for it alone.
+    pub fn request(&self, assertion: Option<&Secret>) -> Request {
+        Request {
             method: http::Method::POST,
             target: self.endpoint.target().clone(),
             headers: self.headers.clone(),
-            body: form.bytes(),
-        };
-        Ok((request, assertion))
+            body: assertion.map_or_else(|| self.form.clone(), |it| self.form_with(it)).bytes(),
+        }
     }
 
     /// A JWT has no character that a form escapes.
-    fn form_with(&self, field: &str, assertion: &Secret) -> Secret {
+    fn form_with(&self, assertion: &Secret) -> Secret {
+        let is_grant = matches!(self.authentication, Authentication::Grant(_));
+        let field = if is_grant { "&assertion=" } else { "&client_assertion=" };
         let (form, assertion) = (self.form.expose(), assertion.expose());
         let mut whole = String::with_capacity(form.len() + field.len() + assertion.len());
         whole.extend([form, field, assertion]);

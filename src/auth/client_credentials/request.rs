@@ -19,27 +19,22 @@ pub(super) struct TokenRequest {
     pub redirects: Redirects,
     /// The assertion that went out last.
     pub assertion: Option<Secret>,
+    /// Whether it has ended because its one repetition needs an assertion of its own.
+    pub wants_assertion: bool,
     repeated: bool,
 }
 
 impl TokenRequest {
-    /// # Errors
-    /// Where no assertion can be signed.
-    pub fn new(grant: Arc<Grant>, obtained: Now) -> Result<Self, Failure> {
-        let (request, assertion) = grant.request(obtained).map_err(|_| Failure::Unsigned)?;
-        let redirects = Redirects::new(request);
-        Ok(Self { grant, obtained, redirects, assertion, repeated: false })
+    pub fn new(grant: Arc<Grant>, obtained: Now, assertion: Option<Secret>) -> Self {
+        let redirects = Redirects::new(grant.request(assertion.as_ref()));
+        Self { grant, obtained, redirects, assertion, wants_assertion: false, repeated: false }
     }
 
-    /// The last request once more, with an assertion of its own: a server takes each only once.
-    fn again(&mut self) -> Result<Request, Failure> {
-        let mut request = self.redirects.request().clone();
-        if self.assertion.is_some() && request.method == Method::POST {
-            let (fresh, assertion) =
-                self.grant.request(self.obtained).map_err(|_| Failure::Unsigned)?;
-            (request.body, self.assertion) = (fresh.body, assertion);
-        }
-        Ok(request)
+    /// Begins where it has ended, with this assertion.
+    pub fn renew(&mut self, assertion: Option<Secret>) {
+        let body = self.grant.request(assertion.as_ref()).body;
+        self.redirects.replace_body(body);
+        (self.assertion, self.wants_assertion) = (assertion, false);
     }
 }
 
@@ -59,10 +54,13 @@ impl Exchange for TokenRequest {
                 if fault.stage == Stage::Awaiting && fault.thrown.is_none() && !self.repeated =>
             {
                 self.repeated = true;
-                return match self.again() {
-                    Ok(request) => Step::Send(Box::new(request)),
-                    Err(failure) => Step::Done(Err(failure)),
-                };
+                let request = self.redirects.request();
+                // A server takes each only once, and signing is not for the thread that is here.
+                self.wants_assertion = self.assertion.is_some() && request.method == Method::POST;
+                if self.wants_assertion {
+                    return Step::Done(Err(Failure::Fault(fault)));
+                }
+                return Step::Send(Box::new(request.clone()));
             }
             Err(fault) => return Step::Done(Err(Failure::Fault(fault))),
         };

@@ -9,9 +9,15 @@ use aws_lc_rs::{
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 
 use super::{Config, config::Dialect};
-use crate::{http::headers, json, now::Now, secret::Secret, token_cache::AccessToken};
+use crate::{
+    http::{headers, tls::OwnTls},
+    json,
+    now::Now,
+    secret::Secret,
+    token_cache::AccessToken,
+};
 
-/// The store's key and the cipher's, both out of the client's secret: who reads the store learns
+/// The store's key and the cipher's, both out of the client's secret or key: who reads the store learns
 /// nothing of the client, and who writes to it cannot make a value that opens.
 pub(super) struct Sealing {
     pub name: String,
@@ -22,10 +28,14 @@ pub(super) struct Sealing {
 
 impl Sealing {
     /// For calls that verify servers or do not, and have these CAs and this certificate.
-    pub fn new(config: &Config, verifies: bool, tls: &str) -> Result<Self, Unspecified> {
-        let identity = identity(config, verifies, tls);
-        let secret = config.authentication.material().ok_or(Unspecified)?;
-        let derived = Salt::new(HKDF_SHA256, SALT).extract(secret.expose().as_bytes());
+    pub fn new(config: &Config, verifies: bool, tls: Option<&OwnTls>) -> Result<Self, Unspecified> {
+        // It has the method in it: a secret and a key that are the same bytes seal otherwise.
+        let identity = identity(config, verifies, tls.map_or("", OwnTls::id));
+        let material = match config.authentication.material() {
+            Some(secret) => secret.expose().as_bytes(),
+            None => tls.and_then(OwnTls::key).ok_or(Unspecified)?,
+        };
+        let derived = Salt::new(HKDF_SHA256, SALT).extract(material);
         let derive = |purpose: &[u8]| {
             let mut key = [0; 32];
             derived.expand(&[purpose, &identity], Bytes32)?.fill(&mut key)?;
@@ -56,6 +66,9 @@ impl Sealing {
 
     /// The token as from `begun` on, and for how many seconds it was used in all.
     pub fn open(&self, sealed: &str, begun: Now, now: Now) -> Option<(AccessToken, Option<f64>)> {
+        if sealed.len() > LONGEST_VALUE {
+            return None;
+        }
         let mut sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = sealed.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -147,6 +160,9 @@ impl KeyType for Bytes32 {
 
 /// Another form of values has another number: old and new ones never meet.
 const SALT: &[u8] = b"@key0ai/native shared token cache 1";
+/// A token is part of an answer of 1 MiB, whose escapes may double it, and base64 adds a third.
+/// Redis keeps 512 MiB, which would hold up other calls.
+const LONGEST_VALUE: usize = 3 << 20;
 /// In seconds: a token from further in the future is not trusted.
 const CLOCKS_APART: f64 = 10.0;
 
@@ -155,7 +171,18 @@ pub(super) mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::auth::client_credentials::{GrantType, config::Authentication};
+    use crate::{
+        auth::client_credentials::{GrantType, Method, config::Authentication},
+        http::tls::TlsOptions,
+    };
+
+    macro_rules! fixture {
+        ($name:literal) => {
+            include_str!(concat!("../../../tests/fixtures/", $name))
+        };
+    }
+
+    const CERTIFICATE: &str = fixture!("certificate.pem");
 
     pub fn config() -> Config {
         Config {
@@ -171,7 +198,7 @@ pub(super) mod tests {
     }
 
     pub fn sealing(config: &Config) -> Sealing {
-        Sealing::new(config, true, "").unwrap()
+        Sealing::new(config, true, None).unwrap()
     }
 
     pub fn now() -> Now {
@@ -184,6 +211,41 @@ pub(super) mod tests {
 
     pub fn token(text: &str, lifetime: f64) -> AccessToken {
         AccessToken::new(text.to_owned().into(), now(), lifetime)
+    }
+
+    /// A client that is known by its certificate.
+    fn of_certificate() -> Config {
+        let method = Method::TlsClientAuth;
+        Config {
+            authentication: Authentication { method, ..Authentication::default() },
+            ..config()
+        }
+    }
+
+    fn tls(key: &str, passphrase: Option<&str>) -> OwnTls {
+        let secret = |text: &str| Secret::from(text.to_owned());
+        let options = TlsOptions {
+            ca: None,
+            cert: Some(CERTIFICATE.to_owned()),
+            key: Some(secret(key)),
+            passphrase: passphrase.map(secret),
+        };
+        // Its time has come by then.
+        OwnTls::new(&options, after(now(), 1e8)).unwrap()
+    }
+
+    #[test]
+    fn a_client_that_is_known_by_its_certificate_seals_with_the_key_in_each_of_its_forms() {
+        let sealing = |tls: &OwnTls| Sealing::new(&of_certificate(), true, Some(tls)).unwrap();
+        let key = sealing(&tls(fixture!("rsa.pem"), None));
+        let sealed = key.seal(&token("t", 3600.0)).unwrap();
+        for (pem, passphrase) in
+            [(fixture!("rsa-pkcs1.pem"), None), (fixture!("rsa-encrypted.pem"), Some("test"))]
+        {
+            let other = sealing(&tls(pem, passphrase));
+            assert_eq!(other.name, key.name);
+            assert!(other.open(&sealed, now(), now()).is_some());
+        }
     }
 
     #[test]
@@ -216,6 +278,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_longest_token_opens_and_what_is_longer_is_not_read() {
+        let (key, begun) = (sealing(&config()), now());
+        let sealed = key.seal(&token(&"\"".repeat(1 << 20), 3600.0)).unwrap();
+        assert!(key.open(&sealed, begun, begun).is_some());
+        let longer = key.seal(&token(&"\"".repeat(5 << 18), 3600.0)).unwrap();
+        assert!(key.open(&longer, begun, begun).is_none());
+    }
+
+    #[test]
     fn whatever_decides_what_a_token_is_good_for_has_a_name_and_a_key_of_its_own() {
         let secret = |secret: &str| Authentication {
             client_secret: Some(secret.to_owned().into()),
@@ -245,8 +316,13 @@ pub(super) mod tests {
             Config { extra_params: vec![(text("xy"), String::new().into())], ..config() },
         ];
         let mut keys: Vec<_> = others.iter().chain([&config()]).map(sealing).collect();
-        keys.push(Sealing::new(&config(), false, "").unwrap());
-        keys.push(Sealing::new(&config(), true, "another certificate").unwrap());
+        keys.push(Sealing::new(&config(), false, None).unwrap());
+        let ca = TlsOptions { ca: Some(CERTIFICATE.to_owned()), ..TlsOptions::default() };
+        let with_ca = OwnTls::new(&ca, now()).unwrap();
+        let with_key = tls(fixture!("rsa.pem"), None);
+        keys.push(Sealing::new(&config(), true, Some(&with_ca)).unwrap());
+        keys.push(Sealing::new(&config(), true, Some(&with_key)).unwrap());
+        keys.push(Sealing::new(&of_certificate(), true, Some(&with_key)).unwrap());
         for (i, key) in keys.iter().enumerate() {
             let sealed = key.seal(&token("t", 3600.0)).unwrap();
             for (j, other) in keys.iter().enumerate() {
@@ -254,6 +330,8 @@ pub(super) mod tests {
                 assert_eq!(other.open(&sealed, now(), now()).is_some(), i == j, "{i} {j}");
             }
         }
+        // What is not secret opens nothing.
+        assert!(Sealing::new(&of_certificate(), true, Some(&with_ca)).is_err());
         let reordered = Config { scopes: vec![text("b a"), text("a")], ..config() };
         assert_eq!(sealing(&reordered).name, sealing(&config()).name);
     }

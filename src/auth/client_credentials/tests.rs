@@ -32,7 +32,7 @@ fn strategy(client_secret: &str) -> ClientCredentials {
 
 fn exchange(client_secret: &str) -> TokenRequest {
     let now = Now { wall_ms: 0.0, mono: std::time::Instant::now() };
-    TokenRequest::new(strategy(client_secret).grant, now).unwrap()
+    TokenRequest::new(strategy(client_secret).grant, now, None)
 }
 
 fn reply(status: u16, text: &str) -> Reply {

@@ -21,7 +21,7 @@ use super::{
     certificate::Certificate,
     config_with,
     encrypted_key::{self, Closed},
-    sessions,
+    key_octets, sessions,
     trust::Trust,
 };
 use crate::{error::ArgumentError, jws::Section, lock::lock, now::Now, secret::Secret};
@@ -44,11 +44,14 @@ pub struct TlsOptions {
 pub struct OwnTls(Arc<Parsed>);
 
 struct Parsed {
-    /// A digest of the options: connections made with others are not shared.
+    /// A digest of the certificates, which tell their key, too: connections made with others are
+    /// not shared.
     id: String,
     /// With its own CAs; None where those of the environment are trusted.
     config: Option<Arc<ClientConfig>>,
     identity: Option<Arc<dyn ResolvesClientCert>>,
+    /// The private key's octets, whatever its form and its passphrase.
+    key: Option<Zeroizing<Vec<u8>>>,
     /// The environment's configuration, and the same with the identity.
     derived: Mutex<Option<(Arc<ClientConfig>, Arc<ClientConfig>)>>,
 }
@@ -58,15 +61,25 @@ impl OwnTls {
     /// By field, for what cannot be used: nothing at all, a wrong pair, a certificate whose time is
     /// over, an encrypted key without its passphrase.
     pub fn new(options: &TlsOptions, now: Now) -> Result<Self, ArgumentError> {
-        let trust = options.ca.as_deref().map(trust).transpose()?;
+        let ca = options.ca.as_deref().map(|pem| certificates("tls.ca", pem)).transpose()?;
+        let trust = ca.as_deref().map(trust).transpose()?;
         let identity = identity(options, now)?;
         if trust.is_none() && identity.is_none() {
             return Err(ArgumentError::of_type("tls", "must have ca, or cert and key"));
         }
+        let chain = identity.as_ref().map(|it| &*it.certified.cert);
+        let id = id(ca.as_deref(), chain);
+        let (identity, key) = identity
+            .map(|Identity { certified, octets }| {
+                let resolver: Arc<dyn ResolvesClientCert> =
+                    Arc::new(SingleCertAndKey::from(certified));
+                (resolver, octets)
+            })
+            .unzip();
         let config =
             trust.map(|trust| Arc::new(with_identity(config_with(Some(trust)), identity.as_ref())));
-        let (id, derived) = (options.id(), Mutex::default());
-        Ok(Self(Arc::new(Parsed { id, config, identity, derived })))
+        let derived = Mutex::default();
+        Ok(Self(Arc::new(Parsed { id, config, identity, key, derived })))
     }
 
     /// Tells these options from others.
@@ -79,6 +92,12 @@ impl OwnTls {
     #[must_use]
     pub fn has_certificate(&self) -> bool {
         self.0.identity.is_some()
+    }
+
+    /// What nobody knows who lacks the private key; the same in each of its forms.
+    #[must_use]
+    pub fn key(&self) -> Option<&[u8]> {
+        self.0.key.as_ref().map(|key| key.as_slice())
     }
 
     /// The configuration for calls with these variables.
@@ -106,22 +125,23 @@ impl OwnTls {
     }
 }
 
-impl TlsOptions {
-    fn id(&self) -> String {
-        let secret = |secret: &Option<Secret>| secret.as_ref().map(|it| it.expose().to_owned());
-        let parts =
-            [self.ca.clone(), self.cert.clone(), secret(&self.key), secret(&self.passphrase)];
-        let mut context = digest::Context::new(&SHA256);
-        for part in parts.map(|part| Zeroizing::new(part.unwrap_or_default())) {
-            context.update(&part.len().to_be_bytes());
-            context.update(part.as_bytes());
+/// Of trusted CAs and of the client's certificates, which are its key's.
+fn id(ca: Option<&[Vec<u8>]>, chain: Option<&[CertificateDer<'_>]>) -> String {
+    let mut context = digest::Context::new(&SHA256);
+    let mut add = |ders: &[&[u8]]| {
+        context.update(&ders.len().to_be_bytes());
+        for der in ders {
+            context.update(&der.len().to_be_bytes());
+            context.update(der);
         }
-        let mut id = String::new();
-        for byte in context.finish().as_ref() {
-            let _ = write!(id, "{byte:02x}");
-        }
-        id
+    };
+    add(&ca.unwrap_or_default().iter().map(Vec::as_slice).collect::<Vec<_>>());
+    add(&chain.unwrap_or_default().iter().map(AsRef::as_ref).collect::<Vec<_>>());
+    let mut id = String::new();
+    for byte in context.finish().as_ref() {
+        let _ = write!(id, "{byte:02x}");
     }
+    id
 }
 
 impl fmt::Debug for OwnTls {
@@ -142,20 +162,24 @@ fn with_identity(
     config
 }
 
-fn trust(pem: &str) -> Result<Trust, ArgumentError> {
+fn trust(ca: &[Vec<u8>]) -> Result<Trust, ArgumentError> {
     let mut trust = Trust::default();
-    for der in certificates("tls.ca", pem)? {
-        if !trust.add(&der) {
+    for der in ca {
+        if !trust.add(der) {
             return Err(damaged("tls.ca"));
         }
     }
     Ok(trust)
 }
 
-fn identity(
-    options: &TlsOptions,
-    now: Now,
-) -> Result<Option<Arc<dyn ResolvesClientCert>>, ArgumentError> {
+/// Who the client is.
+struct Identity {
+    certified: CertifiedKey,
+    /// The private key's.
+    octets: Zeroizing<Vec<u8>>,
+}
+
+fn identity(options: &TlsOptions, now: Now) -> Result<Option<Identity>, ArgumentError> {
     let (cert, key) = match (&options.cert, &options.key) {
         (None, None) => return Ok(None),
         (Some(cert), Some(key)) => (cert, key),
@@ -175,16 +199,19 @@ fn identity(
     if now.seconds() > last as f64 {
         return Err(ArgumentError::of_type("tls.cert", "has expired"));
     }
-    let key = private_key(key, options.passphrase.as_ref())?;
-    let key = any_supported_type(&key).map_err(|_| {
+    let der = private_key(key, options.passphrase.as_ref())?;
+    let unusable = || {
         let problem = "is damaged, or of a kind that TLS cannot use here";
         ArgumentError::of_type("tls.key", problem)
-    })?;
+    };
+    let key = any_supported_type(&der).map_err(|_| unusable())?;
     if key.public_key().is_none_or(|own| own.as_ref() != public) {
         return Err(ArgumentError::of_type("tls.key", "is not the key of tls.cert"));
     }
     let chain = chain.into_iter().map(CertificateDer::from).collect();
-    Ok(Some(Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)))))
+    let octets = key_octets::octets(&der).ok_or_else(unusable)?;
+    let octets = octets.to_vec().into();
+    Ok(Some(Identity { certified: CertifiedKey::new(chain, key), octets }))
 }
 
 /// At least one. Keys beside them are passed over.
