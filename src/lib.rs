@@ -20,6 +20,7 @@ pub mod errand;
 pub mod error;
 pub mod fault_injection;
 pub mod http;
+pub mod intake;
 #[cfg(all(feature = "node", not(test)))]
 #[expect(clippy::needless_pass_by_value, reason = "napi's functions own their arguments")]
 mod js;

@@ -156,8 +156,10 @@ impl Client {
     /// A connection for one request, and whether it is a new one.
     async fn connection(&self, target: &Arc<Target>) -> Result<(Connection, bool), OpenFailed> {
         let pool = &self.shared.pool;
-        if let Some(connection) = pool.take(&target.shared_by) {
-            return Ok((connection, false));
+        while let Some(mut connection) = pool.take(&target.shared_by) {
+            if connection.is_ready().await {
+                return Ok((connection, false));
+            }
         }
         loop {
             let mut waiting = pool.wait(&target.shared_by);

@@ -20,7 +20,12 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use tokio::{net::TcpStream, sync::Notify, task::yield_now, time::Instant};
+use tokio::{
+    net::TcpStream,
+    sync::Notify,
+    task::{self, yield_now},
+    time::Instant,
+};
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -84,7 +89,6 @@ pub(super) struct Connection {
     driver: Driver,
     answer: Arc<Answer>,
     made: Instant,
-    is_new: bool,
 }
 
 impl Connection {
@@ -115,21 +119,30 @@ impl Connection {
             .await
             .map_err(OpenFailed::Http)?;
         let (driver, made) = (Driver::new(http), Instant::now());
-        Ok(Self { requests, driver, answer, made, is_new: true })
+        Ok(Self { requests, driver, answer, made })
     }
 
-    /// Writes `request`, and waits for the head of its answer. On a connection that was used before,
-    /// what has reached this machine is read first: `request` is handed back where that is a close,
-    /// or bytes that nobody asked for, which it would take for its answer.
+    /// Whether it can take a request after others, once what has reached this machine is read: its
+    /// end, or bytes that nobody asked for, which a request would take for its answer.
+    pub async fn is_ready(&mut self) -> bool {
+        if task::try_id().is_some() {
+            // The reactor's turn; the driver reads before it writes.
+            yield_now().await;
+            return true;
+        }
+        // That turn is another thread's, and a look at the socket takes less.
+        self.answer.look();
+        self.driver.begin();
+        self.driver.looks_open() && self.answer.is_silent()
+    }
+
+    /// Writes `request`, and waits for the head of its answer. It is handed back where the
+    /// connection has ended meanwhile.
     pub async fn send(
         &mut self,
         request: hyper::Request<OneFrame>,
     ) -> Result<hyper::Response<Incoming>, TrySendError<hyper::Request<OneFrame>>> {
         self.answer.reset();
-        if !std::mem::take(&mut self.is_new) {
-            // The reactor's turn; the driver reads before it writes.
-            yield_now().await;
-        }
         self.driver.begin();
         let mut answered = pin!(self.requests.try_send_request(request));
         let driven = poll_fn(|context| {
@@ -178,7 +191,6 @@ impl Connection {
 
 impl Pooled for Connection {
     fn rest(&mut self, reaper: &Arc<Notify>) {
-        self.is_new = false;
         self.driver.rest(reaper);
     }
 

@@ -66,6 +66,12 @@ impl Driver {
         self.http.is_some()
     }
 
+    /// Whether it is open once it has read, whatever it was told.
+    pub fn looks_open(&mut self) -> bool {
+        self.poll();
+        self.http.is_some()
+    }
+
     fn poll(&mut self) {
         if let Some(http) = &mut self.http
             && Pin::new(http).poll(&mut Context::from_waker(&self.waker)).is_ready()

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::{
         Arc,
@@ -10,7 +11,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
 
 use super::{
     fault::{self, Reason},
@@ -18,9 +24,22 @@ use super::{
 };
 
 /// TCP, or TLS over it: one type, so that hyper's code is there once.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The socket.
+    fn tcp(&self) -> &TcpStream;
+}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl Stream for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
 
 /// A stream that stops a peer that sends without end: neither interim answers nor the sizes of
 /// chunks count as part of an answer, so nothing else bounds them.
@@ -35,6 +54,8 @@ pub(super) struct Wire {
 pub(super) struct Answer {
     bytes: AtomicU64,
     is_old: AtomicBool,
+    looks: AtomicBool,
+    is_silent: AtomicBool,
 }
 
 impl Answer {
@@ -42,6 +63,17 @@ impl Answer {
     pub fn reset(&self) {
         self.bytes.store(0, Ordering::Release);
         self.is_old.store(false, Ordering::Release);
+    }
+
+    /// The next read looks at the socket itself, whatever the reactor knows of it.
+    pub fn look(&self) {
+        self.is_silent.store(false, Ordering::Release);
+        self.looks.store(true, Ordering::Release);
+    }
+
+    /// Whether that look found nothing, not even the end.
+    pub fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Acquire)
     }
 
     /// Whether a byte of it came.
@@ -67,6 +99,11 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.answer.looks.swap(false, Ordering::AcqRel) {
+            let looked = SockRef::from(self.stream.tcp()).peek(&mut [MaybeUninit::uninit()]);
+            let is_silent = looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+            self.answer.is_silent.store(is_silent, Ordering::Release);
+        }
         let before = buffer.filled().len();
         match ready!(Pin::new(&mut self.stream).poll_read(context, buffer)) {
             // TLS that ended without close_notify, as Python's and many small servers do, and as

@@ -10,7 +10,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     task::{Context, Poll},
     thread,
     time::Duration,
@@ -32,6 +32,7 @@ use crate::{
     errand::Errands,
     error::Key0Error,
     http::{Client, Resolver, tls::TlsEnvironment},
+    intake::Intake,
     signing_pool::SigningPool,
 };
 
@@ -41,13 +42,20 @@ thread_local! {
 }
 
 struct Environment {
-    handle: Handle,
+    network: Network,
     /// Its client is that of the variables that the last call had.
     io: Io,
     resolver: Resolver,
     /// Dropped, it ends the thread.
     shutdown: oneshot::Sender<()>,
     ended: mpsc::Receiver<()>,
+}
+
+/// The network thread.
+#[derive(Clone)]
+struct Network {
+    handle: Handle,
+    intake: Arc<Intake>,
 }
 
 /// A promise of what the call gives that `start` begins.
@@ -61,21 +69,24 @@ pub fn spawn<T: ToNapiValue + Send + 'static>(
     lost: fn() -> T,
     refused: impl FnOnce(&io::Error) -> T,
 ) -> napi::Result<Either<Object<'_>, T>> {
-    let (handle, io) = match with(*env, |environment| environment.for_call(tls)) {
+    let (network, io) = match with(*env, |environment| environment.for_call(tls)) {
         Ok(ready) => ready,
         Err(error) => return Ok(Either::B(refused(&error))),
     };
+    let is_alone = settle::under_way() == 0;
     let (deferred, promise) = settle::promise(env, lost)?;
-    let started = {
-        let _entered = handle.enter();
-        catch_unwind(AssertUnwindSafe(|| start(&io))).ok()
-    };
-    if let Some(future) = started {
-        handle.spawn(async move {
+    let _entered = network.handle.enter();
+    if let Ok(future) = catch_unwind(AssertUnwindSafe(|| start(&io))) {
+        let call = Box::pin(async move {
             if let Some(value) = Caught(future).await {
                 deferred.settle(value, io.http.take_warnings());
             }
         });
+        if is_alone {
+            network.intake.begin(call);
+        } else {
+            network.intake.hand_over(call);
+        }
     }
     Ok(Either::A(promise))
 }
@@ -115,11 +126,11 @@ pub fn prepare_tls(env: Env, tls: TlsEnvironment) {
 impl Environment {
     /// What a call with these variables waits on. When they change, so does the client: nothing
     /// that was made for others serves it, and nothing grows.
-    fn for_call(&mut self, tls: TlsEnvironment) -> (Handle, Io) {
+    fn for_call(&mut self, tls: TlsEnvironment) -> (Network, Io) {
         if *self.io.http.environment() != tls {
             self.io.http = Client::new(tls, self.resolver.clone());
         }
-        (self.handle.clone(), self.io.clone())
+        (self.network.clone(), self.io.clone())
     }
 }
 
@@ -137,20 +148,25 @@ fn start(env: Env) -> io::Result<Environment> {
     // Its code has to stay in memory for as long as its threads run.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let handle = runtime.handle().clone();
+    let intake = Arc::<Intake>::default();
+    let network = Network { handle: runtime.handle().clone(), intake: intake.clone() };
+    runtime.spawn(intake.clone().serve());
+    // Behind all that a turn makes ready.
+    runtime.spawn(settle::at_turns_end());
     let (shutdown, stop) = oneshot::channel();
     let (ended_sender, ended) = mpsc::channel();
     thread::Builder::new().name("key0".to_owned()).spawn(move || {
         // An error means that the sender was dropped, which also asks it to stop.
         let _ = runtime.block_on(stop);
         runtime.shutdown_background();
+        intake.end();
         let _ = ended_sender.send(());
     })?;
     env.add_env_cleanup_hook((), |()| end()).map_err(|error| io::Error::other(error.reason))?;
     let resolver = Resolver::default();
     let http = Client::new(TlsEnvironment::default(), resolver.clone());
     let io = Io { http, signing: SigningPool::default(), errands: Errands::default() };
-    Ok(Environment { handle, io, resolver, shutdown, ended })
+    Ok(Environment { network, io, resolver, shutdown, ended })
 }
 
 /// Ends this thread's environment; its calls under way are dropped with their sockets.

@@ -2,8 +2,9 @@
 //! napi's own deferred makes and closes one for each promise, and Bun walks the list of all for it.
 //!
 //! Each result is one call of that function, so that the runtime runs microtasks between two, as
-//! after any callback; it wakes once for all that are ready. The function keeps the event loop
-//! alive while a promise is under way, and not longer.
+//! after any callback. The network thread makes these calls once it has done all that was ready: to
+//! wake the JavaScript thread for each result costs more than the result. The function keeps the
+//! event loop alive while a promise is under way, and not longer.
 
 use std::{
     cell::RefCell,
@@ -11,7 +12,10 @@ use std::{
     ffi::c_void,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use napi::{
@@ -20,6 +24,7 @@ use napi::{
     check_status, sys,
 };
 use napi_derive::napi;
+use tokio::{sync::Notify, task};
 
 use crate::lock::lock;
 
@@ -38,6 +43,10 @@ struct Promises {
 /// Where results wait for the JavaScript thread.
 struct Results {
     queue: Mutex<VecDeque<Next>>,
+    /// Results of the network thread that the JavaScript thread was not told of.
+    untold: AtomicUsize,
+    /// Tells [`at_turns_end`] of the first of those.
+    first_untold: Notify,
     /// None once the environment ends: what comes then is dropped.
     function: Mutex<Option<Handle>>,
 }
@@ -92,8 +101,13 @@ pub fn open(_exports: Object<'_>, env: Env) -> napi::Result<()> {
     PROMISES.with_borrow_mut(|slot| {
         if slot.is_none() {
             let function = function(env)?;
-            let results = Results { queue: Mutex::default(), function: Mutex::new(Some(function)) };
-            *slot = Some(Promises { function, under_way: 0, results: Arc::new(results) });
+            let results = Arc::new(Results {
+                queue: Mutex::default(),
+                untold: AtomicUsize::default(),
+                first_untold: Notify::new(),
+                function: Mutex::new(Some(function)),
+            });
+            *slot = Some(Promises { function, under_way: 0, results });
             // Registered after the function's own hook, so that it runs before that.
             env.add_env_cleanup_hook((), |()| close())?;
         }
@@ -136,6 +150,24 @@ impl Queue {
     /// Runs this on the JavaScript thread, after what was settled before; never where that ends first.
     pub fn run(&self, run: impl FnOnce(Env) + Send + 'static) {
         self.0.push(Next::Run(Box::new(run)));
+    }
+}
+
+/// How many promises of this thread are under way.
+pub fn under_way() -> usize {
+    PROMISES.with_borrow(|promises| promises.as_ref().map_or(0, |promises| promises.under_way))
+}
+
+/// What wakes this JavaScript thread for results of a runtime's tasks, as one of them: it is woken
+/// by the first, and has its turn behind those that are ready.
+pub fn at_turns_end() -> impl Future<Output = ()> + Send + use<> {
+    let results =
+        PROMISES.with_borrow(|promises| promises.as_ref().map(|promises| promises.results.clone()));
+    async move {
+        while let Some(results) = &results {
+            results.first_untold.notified().await;
+            results.tell(results.untold.swap(0, Ordering::AcqRel));
+        }
     }
 }
 
@@ -190,8 +222,18 @@ impl<T: ToNapiValue + Send + 'static> Drop for Deferred<T> {
 impl Results {
     fn push(&self, next: Next) {
         lock(&self.queue).push_back(next);
+        if task::try_id().is_none() {
+            self.tell(1);
+        } else if self.untold.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.first_untold.notify_one();
+        }
+    }
+
+    /// Calls the function, so many times.
+    fn tell(&self, count: usize) {
         let mut function = lock(&self.function);
-        if let Some(Handle(raw)) = *function {
+        for _ in 0..count {
+            let Some(Handle(raw)) = *function else { break };
             let mode = sys::ThreadsafeFunctionCallMode::nonblocking;
             #[expect(unsafe_code, reason = "wakes the JavaScript thread")]
             // SAFETY: it is open for as long as it is in there, and the lock is held.
