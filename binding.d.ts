@@ -34,7 +34,7 @@ export declare class Call {
    * listens is told of its steps as they happen.
    */
   constructor(sends: boolean, elapsedMs: number, headers?: Array<string> | undefined | null, traced?: number | undefined | null, kind?: string | undefined | null)
-  /** What was done until now, a line a step, where the call was given headers. */
+  /** What was done until now, where the call is watched. */
   steps(): Array<StepRecord>
   /** Ends the call. */
   stop(): void

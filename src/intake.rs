@@ -116,30 +116,38 @@ impl Wake for Begun {
     }
 }
 
-/// A timer that is always near while calls begin here: tokio wakes the network thread for one that is
-/// nearer than all others, and the deadline of a call is not.
+/// A timer that is near for as long as calls begin here. tokio wakes the network thread for each new
+/// timer that is nearer than all others; beside this one the deadline of a call never is.
 #[derive(Default)]
 struct Pulse {
-    beats: AtomicBool,
+    is_beating: AtomicBool,
     is_wanted: AtomicBool,
-    wanted: Notify,
+    begins: Notify,
 }
 
 impl Pulse {
     fn keep(&self) {
-        self.is_wanted.store(true, Ordering::Release);
-        if !self.beats.swap(true, Ordering::AcqRel) {
-            self.wanted.notify_one();
-        }
+        self.is_wanted.store(true, Ordering::SeqCst);
+        self.begin();
     }
 
     async fn beat(&self) {
         loop {
-            self.wanted.notified().await;
-            while self.is_wanted.swap(false, Ordering::AcqRel) {
+            self.begins.notified().await;
+            while self.is_wanted.swap(false, Ordering::SeqCst) {
                 sleep(PULSE).await;
             }
-            self.beats.store(false, Ordering::Release);
+            self.is_beating.store(false, Ordering::SeqCst);
+            // Who came in between has told nobody.
+            if self.is_wanted.load(Ordering::SeqCst) {
+                self.begin();
+            }
+        }
+    }
+
+    fn begin(&self) {
+        if !self.is_beating.swap(true, Ordering::SeqCst) {
+            self.begins.notify_one();
         }
     }
 }
@@ -187,10 +195,11 @@ mod tests {
             let (handle, intake) = (runtime.handle().clone(), Arc::<Intake>::default());
             let (stop, stopped) = oneshot::channel();
             runtime.spawn(intake.clone().serve());
-            let ending = intake.clone();
+            let (ending, context) = (intake.clone(), handle.clone());
             let thread = thread::spawn(move || {
                 let _ = runtime.block_on(stopped);
                 runtime.shutdown_background();
+                let _entered = context.enter();
                 ending.end();
             });
             Self { intake, handle, stop, thread }
@@ -222,7 +231,7 @@ mod tests {
         let network = Network::new();
         let threads = network.begin(async {
             let first = thread::current().id();
-            sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(100)).await;
             (first, thread::current().id())
         });
         assert_eq!(threads.recv().unwrap(), (thread::current().id(), network.id()));

@@ -154,14 +154,7 @@ impl RemoteTokenIssuer {
             }
         };
         let settings = self.0.clone();
-        let http = match &courier {
-            Some(courier) => io.http.through(courier.clone()),
-            None => io.http.clone(),
-        };
-        let http = match along {
-            Some(along) => http.with(along),
-            None => http,
-        };
+        let http = io.http.for_call(courier.clone(), along);
         async move {
             let (limit, deadline) = (settings.timeout, deadline(now, settings.timeout));
             let sent = Sent::default();

@@ -52,16 +52,10 @@ impl Client {
         &self.shared.environment
     }
 
-    /// The same, but that `courier` has its requests sent.
+    /// The same for one call: who sends its requests, where that is not this, and what goes along.
     #[must_use]
-    pub fn through(&self, courier: Courier) -> Self {
-        Self { courier: Some(courier), ..self.clone() }
-    }
-
-    /// The same, but that `along` goes with its requests.
-    #[must_use]
-    pub fn with(&self, along: Along) -> Self {
-        Self { along: Some(along), ..self.clone() }
+    pub fn for_call(&self, courier: Option<Courier>, along: Option<Along>) -> Self {
+        Self { shared: self.shared.clone(), courier, along }
     }
 
     /// Notes what is done for `origin`, where somebody watches.

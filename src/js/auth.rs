@@ -14,7 +14,7 @@ use napi_derive::napi;
 
 use super::{
     access_token_issuer::AccessTokenIssuerHandle,
-    call::{self, CallHandle},
+    call::CallHandle,
     config::{self, Fields},
     errands::{self, Settled},
     outcome::{ErrorRecord, Outcome, lost, outcome},
@@ -117,7 +117,7 @@ impl AuthHandle {
         let along = part.and_then(|part| part.along(now));
         let start = |io: &Io| {
             let courier = sends.then(|| io.errands.courier());
-            let io = Io { http: call::through(&io.http, courier, along), ..io.clone() };
+            let io = Io { http: io.http.for_call(courier, along), ..io.clone() };
             let headers = self.auth.headers(now, &io);
             async move {
                 let lines = headers.await;

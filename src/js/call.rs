@@ -5,12 +5,13 @@ use std::{future::pending, time::Duration};
 use napi_derive::napi;
 use tokio::sync::oneshot;
 
-use super::{outcome::ErrorRecord, steps};
+use super::{
+    outcome::ErrorRecord,
+    steps::{self, StepRecord},
+};
 use crate::{
     http::{
-        Client,
-        along::{Along, Step, Tell, What},
-        courier::Courier,
+        along::{Along, Tell},
         headers::HeaderLine,
     },
     now::Now,
@@ -28,19 +29,6 @@ pub struct CallHandle {
     along: Option<Along>,
     /// Who is told of its steps as they happen.
     tell: Option<Tell>,
-}
-
-/// What was done.
-#[napi(object, object_from_js = false)]
-pub struct StepRecord {
-    /// How long after the call's beginning, in milliseconds.
-    pub after_ms: f64,
-    /// With whom.
-    pub origin: String,
-    /// What, in words.
-    pub what: String,
-    /// Of an answer.
-    pub status: Option<u16>,
 }
 
 #[napi]
@@ -72,7 +60,7 @@ impl CallHandle {
         Self { sends, stop, stopped, elapsed, headers, traced, along: None, tell }
     }
 
-    /// What was done until now, a line a step, where the call was given headers.
+    /// What was done until now, where the call is watched.
     #[napi]
     pub fn steps(&self) -> Vec<StepRecord> {
         let steps = self.along.as_ref().map(Along::steps).unwrap_or_default();
@@ -129,27 +117,7 @@ impl CallHandle {
     }
 }
 
-/// `http`, through whom the call's requests go where JavaScript sends them, with what goes along.
-pub(super) fn through(http: &Client, courier: Option<Courier>, along: Option<Along>) -> Client {
-    let http = courier.map_or_else(|| http.clone(), |courier| http.through(courier));
-    match along {
-        Some(along) => http.with(along),
-        None => http,
-    }
-}
-
 /// The record of a call that was stopped: the shell knows why.
 pub(super) fn stopped() -> ErrorRecord {
     ErrorRecord { error: "CallersOwn", ..ErrorRecord::default() }
-}
-
-impl From<&Step> for StepRecord {
-    fn from(Step { after, origin, what }: &Step) -> Self {
-        let status = match what {
-            What::Answered(status) => Some(*status),
-            _ => None,
-        };
-        let what = what.to_string();
-        Self { after_ms: after.as_secs_f64() * 1000.0, origin: origin.to_string(), what, status }
-    }
 }

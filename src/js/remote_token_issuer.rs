@@ -118,7 +118,7 @@ impl RemoteIssuerHandle {
         let start = |io: &Io| {
             let courier = sends.then(|| io.errands.courier());
             let call = Call { body, auth, now, courier, along };
-            let io = Io { http: call::through(&io.http, None, token), ..io.clone() };
+            let io = Io { http: io.http.for_call(None, token), ..io.clone() };
             // In a box of its own: what awaits a future has room for it twice.
             let mut issued = Box::pin(self.issuer.issue(call, &io));
             async move {

@@ -149,9 +149,10 @@ fn start(env: Env) -> io::Result<Environment> {
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let intake = Arc::<Intake>::default();
-    let network = Network { handle: runtime.handle().clone(), intake: intake.clone() };
+    let handle = runtime.handle().clone();
+    let network = Network { handle: handle.clone(), intake: intake.clone() };
     runtime.spawn(intake.clone().serve());
-    // Behind all that a turn makes ready.
+    // Woken by a turn's first result, it runs behind all that was ready by then.
     runtime.spawn(settle::at_turns_end());
     let (shutdown, stop) = oneshot::channel();
     let (ended_sender, ended) = mpsc::channel();
@@ -159,6 +160,8 @@ fn start(env: Env) -> io::Result<Environment> {
         // An error means that the sender was dropped, which also asks it to stop.
         let _ = runtime.block_on(stop);
         runtime.shutdown_background();
+        // What a call gives back as it is dropped may begin a task, which ends at once.
+        let _entered = handle.enter();
         intake.end();
         let _ = ended_sender.send(());
     })?;

@@ -10,6 +10,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     ffi::c_void,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::{
@@ -158,8 +159,8 @@ pub fn under_way() -> usize {
     PROMISES.with_borrow(|promises| promises.as_ref().map_or(0, |promises| promises.under_way))
 }
 
-/// What wakes this JavaScript thread for results of a runtime's tasks, as one of them: it is woken
-/// by the first, and has its turn behind those that are ready.
+/// A task that tells this JavaScript thread of results. A turn's first result wakes it; it runs
+/// behind the tasks that were ready by then, and tells of theirs, too.
 pub fn at_turns_end() -> impl Future<Output = ()> + Send + use<> {
     let results =
         PROMISES.with_borrow(|promises| promises.as_ref().map(|promises| promises.results.clone()));
@@ -306,7 +307,8 @@ fn close() {
             sys::napi_release_threadsafe_function(raw, mode);
         }
     }
-    lock(&promises.results.queue).clear();
+    let left = mem::take(&mut *lock(&promises.results.queue));
+    drop(left);
 }
 
 /// Called on the JavaScript thread, once for each result; without an `env` where it has ended.

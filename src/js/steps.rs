@@ -1,4 +1,4 @@
-//! Whoever listens to steps of calls as they happen: `NODE_DEBUG=key0`.
+//! Steps of calls, and whoever listens to them as they happen: `NODE_DEBUG=key0`.
 
 use std::cell::RefCell;
 
@@ -8,8 +8,21 @@ use napi::{
 };
 use napi_derive::napi;
 
-use super::{call::StepRecord, settle};
-use crate::http::along::{Step, Tell};
+use super::settle;
+use crate::http::along::{Step, Tell, What};
+
+/// What was done.
+#[napi(object, object_from_js = false)]
+pub struct StepRecord {
+    /// How long after the call's beginning, in milliseconds.
+    pub after_ms: f64,
+    /// With whom.
+    pub origin: String,
+    /// What, in words.
+    pub what: String,
+    /// Of an answer.
+    pub status: Option<u16>,
+}
 
 type Listener = FunctionRef<FnArgs<(String, StepRecord)>, ()>;
 
@@ -42,9 +55,19 @@ pub(super) fn tell(kind: String) -> Option<Tell> {
 }
 
 fn told(env: Env, kind: String, step: StepRecord) {
-    LISTENER.with_borrow(|listener| {
-        let listener = listener.as_ref().and_then(|it| it.borrow_back(&env).ok());
-        // What it throws is nothing to a call.
-        let _ = listener.map(|it| it.call((kind, step).into()));
-    });
+    let listener = LISTENER.with_borrow(|it| it.as_ref()?.borrow_back(&env).ok());
+    // No longer borrowed: it may load a copy of the shell that listens in its place. What it throws
+    // is nothing to a call.
+    let _ = listener.map(|it| it.call((kind, step).into()));
+}
+
+impl From<&Step> for StepRecord {
+    fn from(Step { after, origin, what }: &Step) -> Self {
+        let status = match what {
+            What::Answered(status) => Some(*status),
+            _ => None,
+        };
+        let what = what.to_string();
+        Self { after_ms: after.as_secs_f64() * 1000.0, origin: origin.to_string(), what, status }
+    }
 }
