@@ -121,6 +121,11 @@ impl ClientCredentials {
             .error()
     }
 
+    /// What the caller's side says of a fetch, without the secrets of its requests.
+    pub(crate) fn quoted(&self, words: &str) -> String {
+        self.grant.redactor(None).excerpt(words, false).to_string()
+    }
+
     fn cache(&self, verifies: bool) -> &TokenCache<Failure> {
         if verifies { &self.verified } else { &self.unverified }
     }

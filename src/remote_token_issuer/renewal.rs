@@ -51,7 +51,7 @@ impl Renewal {
             return match io.errands.run(Errand::Token).await {
                 Answer::Text(token) => Ok(token),
                 Answer::Other(_) => Err(None),
-                Answer::Failed(why) => Err(Some(why)),
+                Answer::Failed(why) => Err(Some(strategy.quoted(&why))),
             };
         }
         let mono = Instant::now().into_std();

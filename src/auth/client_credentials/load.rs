@@ -170,11 +170,11 @@ impl Load {
         job: impl Fn() -> T + Clone + Send + 'static,
     ) -> Result<T, Failure> {
         if is_slow {
-            match self.io.signing.run(job.clone()).await {
-                Ok(given) => return Ok(given),
-                Err(Lost::Panicked) => return Err(Failure::Unsigned),
+            match timeout_at(self.deadline, self.io.signing.run(job.clone())).await {
+                Ok(Ok(given)) => return Ok(given),
+                Err(_) | Ok(Err(Lost::Panicked)) => return Err(Failure::Unsigned),
                 // That others wait a little is better than no token.
-                Err(Lost::NoThread(_)) => {}
+                Ok(Err(Lost::NoThread(_))) => {}
             }
         }
         Ok(job())

@@ -1,12 +1,15 @@
 //! A token as a store has it: under a name that tells nobody whose it is, in a value that opens for
 //! the client's own processes alone.
 
+use std::io::Write as _;
+
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
     error::Unspecified,
     hkdf::{HKDF_SHA256, KeyType, Salt},
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use zeroize::Zeroizing;
 
 use super::{Config, config::Dialect};
 use crate::{
@@ -52,13 +55,16 @@ impl Sealing {
     }
 
     pub fn seal(&self, token: &AccessToken) -> Result<String, Unspecified> {
-        let text = serde_json::to_string(token.token().expose()).map_err(|_| Unspecified)?;
+        let value = token.token().expose();
         let obtained = token.obtained().wall_ms;
         let lifetime = token.lifetime().map_or("null".to_owned(), |it| it.to_string());
-        let text = format!(r#"{{"token":{text},"obtained":{obtained},"lifetime":{lifetime}}}"#);
-        // What was readable in it is overwritten where it stands.
-        let mut sealed = text.into_bytes();
-        sealed.reserve_exact(AES_256_GCM.tag_len());
+        // Room at once, for JSON of six bytes a character: what a growing buffer leaves is not zeroed.
+        let mut sealed = Vec::with_capacity(6 * value.len() + 128 + AES_256_GCM.tag_len());
+        sealed.extend_from_slice(br#"{"token":"#);
+        serde_json::to_writer(&mut sealed, value).map_err(|_| Unspecified)?;
+        write!(sealed, r#","obtained":{obtained},"lifetime":{lifetime}}}"#)
+            .map_err(|_| Unspecified)?;
+        // It is overwritten where it stands.
         let aad = Aad::from(self.name.as_bytes());
         let nonce = self.cipher.seal_in_place_append_tag(aad, &mut sealed)?;
         Ok(BASE64_URL_SAFE_NO_PAD.encode([nonce.as_ref(), sealed.as_slice()].concat()))
@@ -69,7 +75,7 @@ impl Sealing {
         if sealed.len() > LONGEST_VALUE {
             return None;
         }
-        let mut sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let mut sealed = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?);
         let (nonce, sealed) = sealed.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let aad = Aad::from(self.name.as_bytes());
