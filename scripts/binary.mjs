@@ -10,7 +10,7 @@ import { gzipSync } from "node:zlib";
 
 /**
  * At most, in bytes: as it is, and packed; that of musl has an allocator of its own. Half of a
- * megabyte more than it was is for RS256 on CPUs with AVX-512 IFMA (.cargo/config.toml).
+ * megabyte of it is AWS-LC's tables and its RSA for AVX-512 IFMA (.cargo/config.toml).
  */
 const LIMITS = { unpacked: 5_900_000, packed: 2_740_000 };
 

@@ -25,13 +25,13 @@ pub(super) enum ConnectFailed {
 }
 
 impl ConnectFailed {
-    /// Whether this process may open nothing more.
+    /// Whether there is no descriptor to be had.
     pub fn is_for_want_of_descriptors(&self) -> bool {
         let code = match self {
             Self::Lookup { failed, .. } => failed.0.code(),
             Self::Unreachable { error, .. } => Reason::of(error).code(),
         };
-        code == Some("EMFILE")
+        matches!(code, Some("EMFILE" | "ENFILE"))
     }
 }
 

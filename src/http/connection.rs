@@ -82,7 +82,6 @@ const NO_NAME: Reason = Reason::new("the host's name is too long for TLS");
 const LOST: Reason = Reason::new("connecting ended without a result");
 
 /// A connection that carries one request at a time. Dropped, it is closed.
-///
 pub(super) struct Connection {
     /// Before `driver`, which ends at its drop.
     requests: SendRequest<OneFrame>,
@@ -122,8 +121,9 @@ impl Connection {
         Ok(Self { requests, driver, answer, made })
     }
 
-    /// Whether it can take a request after others, once what has reached this machine is read: its
-    /// end, or bytes that nobody asked for, which a request would take for its answer.
+    /// Whether to send a request on it after others. What has reached this machine is read before:
+    /// its end, or bytes that nobody asked for, which a request would take for its answer. In a task
+    /// the driver does that as it sends, and hands the request back.
     pub async fn is_ready(&mut self) -> bool {
         if task::try_id().is_some() {
             // The reactor's turn; the driver reads before it writes.

@@ -184,8 +184,8 @@ impl<C: Pooled, E: Send + 'static> Waiting<C, E> {
         let mut state = lock(&self.pool.0.state);
         let known = state.origins.entry(self.origin.clone()).or_default();
         known.connecting += 1;
-        if let Some(waiter) = known.position(self.call) {
-            known.waiting[waiter].connects = true;
+        if let Some(position) = known.position(self.call) {
+            known.waiting[position].connects = true;
         }
         let (pool, origin) = (self.pool.clone(), self.origin.clone());
         (Connecting { pool, origin, call: self.call, is_over: false }, owner)
