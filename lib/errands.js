@@ -16,7 +16,7 @@ const { isRecord, nameAndMessage } = require("./errors.js");
 const { send } = require("./fetch.js");
 
 /**
- * What does them: of those that may come up.
+ * Who does each kind; those that cannot come up in a call are left out.
  *
  * @typedef {object} Hands
  * @property {(() => unknown) | undefined} [secret]

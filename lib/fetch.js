@@ -36,7 +36,7 @@ async function send(outgoing, { sender: { fetch, isCallers }, url: given, keeper
   const { method, headers, body } = request;
   const url = request.url === `${given}/` ? String(given) : request.url;
   /** @type {RequestInit} */
-  const init = { method, headers: pairs(headers), signal, redirect: "manual" };
+  const init = { method, headers: headersOf(headers), signal, redirect: "manual" };
   if (method !== "GET") init.body = body;
   let response;
   try {
@@ -176,7 +176,7 @@ function isText(value) {
 }
 
 /** @param {string[]} flat */
-function pairs(flat) {
+function headersOf(flat) {
   /** @type {Record<string, string>} */
   const headers = {};
   for (let i = 0; i < flat.length; i += 2) headers[flat[i]] = flat[i + 1];

@@ -2,7 +2,7 @@
 //!
 //! How an issue walks: [`remote_token_issuer::RemoteTokenIssuer::issue`] asks [`auth::Auth`] for
 //! headers, which answers at once ([`auth::Auth::peek`]) or waits: for a signature of the
-//! [`signing_pool`], or for a load of the [`token_cache`]. The headers and the params become an
+//! [`signing_pool`], or for a load of the [`token_cache`]. The border brings the call to the network thread by the [`intake`]. The headers and the params become an
 //! [`http::Exchange`], which does no I/O; [`http::Client`] drives it. What it ends with is the
 //! credentials' JSON, or a failure with its facts, as an [`error`]: a [`message`] for the buyer and a
 //! cause for the seller.

@@ -258,6 +258,7 @@ impl<E> fmt::Debug for TokenCache<E> {
 /// A token that could not be replaced is good for a while: the server is asked at leisure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+
 #[cfg(test)]
 mod tests {
     use super::{

@@ -79,7 +79,9 @@ describe("D01: what is moved before the first failure", { concurrency: 2 }, () =
     const folder = project(t, {
       "main.mjs": `
         import { renameSync } from "node:fs";
-        import { createRemoteTokenIssuer } from "@key0ai/native";
+        import { createRemoteTokenIssuer, noAuth } from "@key0ai/native";
+        // The first of all loads what issuers need.
+        noAuth();
         renameSync("node_modules", "gone");
         const fail = () => createRemoteTokenIssuer({ url: "http://127.0.0.1:1/" })({ n: 1n }).catch(
           (error) => error);

@@ -51,7 +51,7 @@ for (const kind of ["ioredis", "node-redis"]) {
 
     it("makes 1 token request where the endpoint takes longer than the lock lasts", async (t) => {
       const redis = await redisServer(t);
-      const server = await endpoint(t, 3600, () => new Promise((end) => setTimeout(end, 4_000)));
+      const server = await endpoint(t, 3600, () => new Promise((end) => setTimeout(end, 3_000)));
       const members = await fleet(t, 8, { kind, url: redis.url }, client(server));
       const done = await Promise.all(members.map((member) => member.calls(20)));
       for (const { tokens, failures, storeFailures } of done) {
