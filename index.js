@@ -70,6 +70,9 @@ function half() {
   };
 }
 
+// Node's permission model lets a process give up reading files once it has begun.
+if (process.permission !== undefined) issuing();
+
 module.exports = {
   AccessTokenIssuer,
   createRemoteTokenIssuer,

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{join, sync::Notify, time::sleep};
+use tokio::{join, runtime::Handle, sync::Notify, time::sleep};
 
 use crate::lock::lock;
 
@@ -68,8 +68,10 @@ impl Intake {
         join!(taking, self.pulse.beat());
     }
 
-    /// Drops what is left once the runtime is gone, which has woken all that rested.
-    pub fn end(&self) {
+    /// Drops what is left once the runtime of `handle` is gone, which has woken all that rested.
+    pub fn end(&self, handle: &Handle) {
+        // What a call leaves to others begins tasks, which end at once.
+        let _entered = handle.enter();
         loop {
             let left = mem::take(&mut *lock(&self.calls));
             if left.is_empty() {
@@ -158,7 +160,7 @@ const PULSE: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use std::{
-        future::{pending, poll_fn},
+        future::{Pending, pending, poll_fn},
         io::{Read as _, Write as _},
         net::{TcpListener, TcpStream},
         sync::mpsc,
@@ -166,10 +168,7 @@ mod tests {
         thread::{self, JoinHandle, ThreadId},
     };
 
-    use tokio::{
-        runtime::{Builder, Handle},
-        sync::oneshot,
-    };
+    use tokio::{runtime::Builder, sync::oneshot};
 
     use super::*;
     use crate::{
@@ -177,7 +176,9 @@ mod tests {
         errand::Errands,
         http::{Client, Resolver, tls::TlsEnvironment},
         now::Now,
-        remote_token_issuer::{Call as Issue, CallAuth, Config, Given, RemoteTokenIssuer, Timeout},
+        remote_token_issuer::{
+            Call as Issue, CallAuth, Config, Given, IssueError, RemoteTokenIssuer, Timeout,
+        },
         signing_pool::SigningPool,
     };
 
@@ -195,12 +196,11 @@ mod tests {
             let (handle, intake) = (runtime.handle().clone(), Arc::<Intake>::default());
             let (stop, stopped) = oneshot::channel();
             runtime.spawn(intake.clone().serve());
-            let (ending, context) = (intake.clone(), handle.clone());
+            let (ending, ended) = (intake.clone(), handle.clone());
             let thread = thread::spawn(move || {
                 let _ = runtime.block_on(stopped);
                 runtime.shutdown_background();
-                let _entered = context.enter();
-                ending.end();
+                ending.end(&ended);
             });
             Self { intake, handle, stop, thread }
         }
@@ -287,7 +287,54 @@ mod tests {
         assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1));
     }
 
+    #[test]
+    fn a_call_that_is_served_as_its_runtime_ends_leaves_its_connection_quietly() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (handle, intake) = (runtime.handle().clone(), Arc::<Intake>::default());
+        let issued = issue(&issuer(listener.local_addr().unwrap().port()), &io());
+        let (sender, receiver) = mpsc::channel();
+        let call = async move { sender.send(issued.await).unwrap() };
+        let entered = handle.enter();
+        intake.begin(Box::pin(call));
+        drop(entered);
+        // Nobody takes it once it is woken.
+        runtime.block_on(async {
+            while lock(&intake.calls).is_empty() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
+        runtime.shutdown_background();
+        intake.end(&handle);
+        assert!(receiver.recv().is_err());
+    }
+
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"token\":\"t\"}";
+
+    fn issuer(port: u16) -> RemoteTokenIssuer {
+        let issuer = RemoteTokenIssuer::new(&Config {
+            url: format!("http://127.0.0.1:{port}/issue"),
+            timeout_ms: Timeout::Default,
+            idempotency_key: true,
+            tls: None,
+        });
+        issuer.unwrap()
+    }
+
+    fn io() -> Io {
+        let http = Client::new(TlsEnvironment::default(), Resolver::default());
+        Io { http, signing: SigningPool::default(), errands: Errands::default() }
+    }
+
+    fn issue(
+        issuer: &RemoteTokenIssuer,
+        io: &Io,
+    ) -> impl Future<Output = Result<String, IssueError>> + Send + use<> {
+        let now = Now { wall_ms: 0.0, mono: std::time::Instant::now() };
+        let auth = CallAuth::<Pending<Given>>::Strategy(Auth::None);
+        let body = Some("{}".to_owned());
+        issuer.issue(Issue { body, auth, now, courier: None, along: None }, io)
+    }
 
     /// Answers one request on each of two connections, and writes `last` to the first before it
     /// closes that, when told to.
@@ -323,22 +370,8 @@ mod tests {
     /// network thread is busy, and cannot know of it.
     fn issues_around_an_end(last: &'static [u8]) {
         let (port, close, served) = server(last);
-        let issuer = RemoteTokenIssuer::new(&Config {
-            url: format!("http://127.0.0.1:{port}/issue"),
-            timeout_ms: Timeout::Default,
-            idempotency_key: true,
-            tls: None,
-        });
-        let (issuer, network) = (issuer.unwrap(), Network::new());
-        let http = Client::new(TlsEnvironment::default(), Resolver::default());
-        let io = Io { http, signing: SigningPool::default(), errands: Errands::default() };
-        let issue = || {
-            let _entered = network.handle.enter();
-            let now = Now { wall_ms: 0.0, mono: std::time::Instant::now() };
-            let auth = CallAuth::<std::future::Pending<Given>>::Strategy(Auth::None);
-            let body = Some("{}".to_owned());
-            network.begin(issuer.issue(Issue { body, auth, now, courier: None, along: None }, &io))
-        };
+        let (issuer, io, network) = (issuer(port), io(), Network::new());
+        let issue = || network.begin(issue(&issuer, &io));
         let token = Ok(r#"{"token":"t","tokenType":"Bearer"}"#.to_owned());
         assert_eq!(issue().recv().unwrap(), token);
         let (busy, is_busy) = mpsc::channel();

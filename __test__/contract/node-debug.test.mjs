@@ -259,4 +259,28 @@ describe("NODE_DEBUG=key0", { skip }, () => {
     endedWell(ended);
     assert.match(ended.stderr, /failed: TOKEN_ISSUE_TIMEOUT\n$/);
   });
+
+  it("lets what prints a line load the package anew", async (t) => {
+    const lines = await printed(
+      t,
+      `
+      import { createRequire } from "node:module";
+      const require = createRequire(process.cwd() + "/");
+      const write = process.stderr.write.bind(process.stderr);
+      let anew;
+      process.stderr.write = (text, ...rest) => {
+        if (text.includes("sent")) {
+          for (const file of Object.keys(require.cache)) delete require.cache[file];
+          anew ??= require("./index.js").createRemoteTokenIssuer({ url: backend });
+        }
+        return write(text, ...rest);
+      };
+      await createRemoteTokenIssuer({ url: backend })({});
+      await anew({});`,
+    );
+    assert.deepEqual(lines.slice(-4), [
+      ...steps("issue BACKEND", "reused a connection", "sent", "answered 200"),
+      "issue BACKEND # ms done",
+    ]);
+  });
 });

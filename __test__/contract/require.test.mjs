@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { folderOfCopy } from "../support/copies.mjs";
+import { endedWell, runScript } from "../support/process.mjs";
 import { closedPort, httpServer } from "../support/server.mjs";
 
 /** @typedef {typeof import("../../index.js")} Copy */
@@ -29,7 +30,27 @@ function copy(t) {
 const failure = ({ createRemoteTokenIssuer, noAuth }, url) =>
   createRemoteTokenIssuer({ url, auth: noAuth() })(params).catch((error) => error);
 
+const { bun, deno, node } = process.versions;
+const droppable = {
+  skip: bun || deno || Number.parseInt(node, 10) < 24 ? "no permission can be dropped here" : false,
+};
+
 describe("the package's own files", () => {
+  it("are all read at its load where a process may not read later", droppable, async (t) => {
+    const server = await httpServer(t, { token: "t" });
+    const source = `
+      import { createRemoteTokenIssuer, sharedSecretAuth } from "./index.mjs";
+      process.permission.drop("fs.read");
+      const auth = sharedSecretAuth("x-a", "s");
+      const issue = createRemoteTokenIssuer({ url: process.argv[1], auth });
+      console.log(JSON.stringify(await issue({})));
+    `;
+    const nodeArgs = ["--permission", "--allow-addons", "--allow-fs-read=*"];
+    const ended = await runScript(source, { args: [server.url], nodeArgs });
+    endedWell(ended);
+    assert.deepEqual(JSON.parse(ended.stdout), { token: "t", tokenType: "Bearer" });
+  });
+
   it("are needed by no call, once an issuer was made", async (t) => {
     const url = `http://127.0.0.1:${await closedPort()}/`;
     const { folder, load } = copy(t);

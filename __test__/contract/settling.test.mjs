@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { rawServer } from "../support/server.mjs";
+import { jsonOf } from "../support/process.mjs";
+import { httpServer, rawServer } from "../support/server.mjs";
 
 // Deno calls back for all that is ready before it runs microtasks.
 const inTurns = { skip: "deno" in process.versions };
@@ -57,4 +58,35 @@ it("between two results that are ready, what awaits the first goes on", inTurns,
   await worker.terminate();
   const [first, second] = order[0] === "a" ? ["a", "b"] : ["b", "a"];
   assert.deepEqual(order, [first, first, first, second, second, second]);
+});
+
+const hooked = {
+  skip: process.versions.bun || process.versions.deno ? "no promise has a hook here" : false,
+};
+
+it("a hook of the runtime's own may call while a call begins", hooked, async (t) => {
+  const server = await httpServer(t, { token: "t" });
+  const source = `
+    import { createHook } from "node:async_hooks";
+    import { createRemoteTokenIssuer } from "./index.mjs";
+    const issue = createRemoteTokenIssuer({ url: process.argv[1] });
+    const within = [];
+    let depth = 0;
+    const hook = createHook({
+      init() {
+        depth += 1;
+        if (depth === 1) within.push(issue({}));
+        depth -= 1;
+      },
+    });
+    hook.enable();
+    const call = issue({});
+    hook.disable();
+    const all = await Promise.all([call, ...within]);
+    console.log(JSON.stringify({ calls: within.length, tokens: all.map(({ token }) => token) }));
+  `;
+  const { calls, tokens } = await jsonOf(source, { args: [server.url] });
+  // Each call makes promises of its own, too; at least one is made by the addon.
+  assert.ok(calls > 1, String(calls));
+  assert.deepEqual(tokens, Array(calls + 1).fill("t"));
 });

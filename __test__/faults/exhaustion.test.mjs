@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 import { describe, it } from "node:test";
 import { RSA } from "../support/keys.mjs";
 import { needing } from "../support/programs.mjs";
-import { httpServer } from "../support/server.mjs";
+import { httpServer, reply } from "../support/server.mjs";
 import { authority } from "../support/tls.mjs";
 import { limited, skip } from "./support/limited.mjs";
 
@@ -17,7 +17,7 @@ const CALLS = `
   import {
     AccessTokenIssuer, createRemoteTokenIssuer, oauthClientCredentialsAuth, signedJwtAuth,
   } from "./index.mjs";
-  const [url, secureUrl, tokenUrl, otherUrl, privateKey] = process.argv.slice(1);
+  const [url, secureUrl, tokenUrl, otherUrl, gatheringUrl, privateKey] = process.argv.slice(1);
   const issuer = new AccessTokenIssuer({ algorithm: "RS256", privateKey });
   const auth = signedJwtAuth(issuer, "b");
   const oauth = (tokenUrl) => oauthClientCredentialsAuth({ tokenUrl, clientId: "c", clientSecret: "s" });
@@ -26,10 +26,13 @@ const CALLS = `
     let call;
     return (params) => (call ??= make())(params);
   };
+  const tenOf = (call) => (params) => Promise.all(Array.from({ length: 10 }, () => call(params)));
   const issuing = (config) => made(() => createRemoteTokenIssuer(config));
   const calls = {
     issue: issuing({ url }),
     "issue elsewhere": issuing({ url: otherUrl }),
+    "ten issues": tenOf(issuing({ url: gatheringUrl })),
+    "ten issues elsewhere": tenOf(issuing({ url: otherUrl })),
     "issue by name": issuing({ url: url.replace("127.0.0.1", "localhost") }),
     "issue over TLS": issuing({ url: secureUrl }),
     "token of OAuth": made(() => oauth(tokenUrl)),
@@ -47,7 +50,14 @@ async function caller(t) {
   const plain = await httpServer(t, token);
   const other = await httpServer(t, token);
   const secure = await httpServer(t, token, { tls: ca.issue() });
-  const args = [plain.url, secure.url, plain.url, other.url, RSA.pkcs8];
+  /** @type {import("node:http").ServerResponse[]} */
+  const waiting = [];
+  // Ten at once have a connection each.
+  const gathering = await httpServer(t, (_, response) => {
+    if (waiting.push(response) < 10) return;
+    for (const each of waiting.splice(0)) reply(each, token);
+  });
+  const args = [plain.url, secure.url, plain.url, other.url, gathering.url, RSA.pkcs8];
   // The process is another user's.
   chmodSync(dirname(ca.file), 0o755);
   return limited(t, CALLS, args, { NODE_EXTRA_CA_CERTS: ca.file });
@@ -193,6 +203,13 @@ describe("without a descriptor to be had", { skip: noDescriptor, timeout: 60_000
     assert.equal(await call("issue elsewhere"), "given");
     descriptors("enough");
     assert.equal(await call("issue"), "given");
+  });
+
+  openssl("idle connections give theirs to all calls that need one at once", async (t) => {
+    const { call, descriptors } = await caller(t);
+    assert.equal(await call("ten issues"), "given");
+    descriptors("none");
+    assert.equal(await call("ten issues elsewhere"), "given");
   });
 
   it("a call that needs a socket rejects where the runtime is there, and recovers", async (t) => {

@@ -204,9 +204,10 @@ impl Client {
         let socket = async {
             let notes = self.notes(target.origin());
             let socket = loop {
+                let seen = pool.clearings();
                 match connect(resolver, target.host(), target.port(), &notes).await {
                     // Idle connections have those that it lacks.
-                    Err(failed) if failed.is_for_want_of_descriptors() && pool.clear() => {}
+                    Err(failed) if failed.is_for_want_of_descriptors() && pool.clear(seen) => {}
                     socket => break socket.map_err(OpenFailed::Connect)?,
                 }
             };

@@ -45,6 +45,7 @@ struct State<C, E> {
     /// Idle connections of all origins.
     idle: usize,
     calls: u64,
+    clearings: u64,
     /// When the reaper looks next, while there is one.
     next: Option<Instant>,
 }
@@ -128,14 +129,23 @@ impl<C: Pooled, E: Send + 'static> Pool<C, E> {
         self.offer(&mut lock(&self.0.state), origin, connection, until, false);
     }
 
-    /// Ends all idle connections, for others need their descriptors. Whether there were any.
-    pub fn clear(&self) -> bool {
+    /// How often idle connections have given way to others.
+    pub fn clearings(&self) -> u64 {
+        lock(&self.0.state).clearings
+    }
+
+    /// Ends all idle connections, for others need their descriptors. Whether there were any, or were
+    /// some after the first so many clearings, which have given way to many at once.
+    pub fn clear(&self, clearings: u64) -> bool {
         let mut state = lock(&self.0.state);
         for known in state.origins.values_mut() {
             known.idle.clear();
         }
         state.origins.retain(|_, known| !known.is_empty());
-        std::mem::take(&mut state.idle) > 0
+        if std::mem::take(&mut state.idle) > 0 {
+            state.clearings += 1;
+        }
+        state.clearings > clearings
     }
 
     fn offer(
@@ -338,7 +348,8 @@ async fn reap<C: Pooled, E>(pool: Weak<Shared<C, E>>, sooner: Arc<Notify>) {
 
 impl<C, E> Default for Pool<C, E> {
     fn default() -> Self {
-        let state = State { origins: HashMap::new(), idle: 0, calls: 0, next: None };
+        let origins = HashMap::new();
+        let state = State { origins, idle: 0, calls: 0, clearings: 0, next: None };
         Self(Arc::new(Shared { state: Mutex::new(state), sooner: Arc::default() }))
     }
 }
@@ -702,10 +713,11 @@ mod tests {
         let pool = Pool::<_, &'static str>::default();
         let ((first, first_is_open), (second, second_is_open)) = (connection(), connection());
         put(&pool, &origin("http://a"), first, 60_000);
-        assert!(pool.clear());
+        assert!(pool.clear(0));
         assert!(!is_open(&first_is_open));
         assert!(lock(&pool.0.state).origins.is_empty());
-        assert!(!pool.clear());
+        assert!(pool.clear(0));
+        assert!(!pool.clear(pool.clearings()));
         put(&pool, &origin("http://a"), second, 1_500);
         advance(1_499).await;
         assert!(is_open(&second_is_open));

@@ -156,13 +156,12 @@ fn start(env: Env) -> io::Result<Environment> {
     runtime.spawn(settle::at_turns_end());
     let (shutdown, stop) = oneshot::channel();
     let (ended_sender, ended) = mpsc::channel();
+    let handle = network.handle.clone();
     thread::Builder::new().name("key0".to_owned()).spawn(move || {
         // An error means that the sender was dropped, which also asks it to stop.
         let _ = runtime.block_on(stop);
         runtime.shutdown_background();
-        // What a call gives back as it is dropped may begin a task, which ends at once.
-        let _entered = handle.enter();
-        intake.end();
+        intake.end(&handle);
         let _ = ended_sender.send(());
     })?;
     env.add_env_cleanup_hook((), |()| end()).map_err(|error| io::Error::other(error.reason))?;

@@ -122,17 +122,13 @@ pub fn promise<T: ToNapiValue + Send + 'static>(
     lost: fn() -> T,
 ) -> napi::Result<(Deferred<T>, Object<'_>)> {
     let (env, mut deferred, mut promise) = (env.raw(), ptr::null_mut(), ptr::null_mut());
+    #[expect(unsafe_code, reason = "napi settles such a promise only by a function of its own")]
+    // SAFETY: `env` is that of the native call that this runs in. Hooks of `async_hooks` run in it,
+    // which may call, too: nothing is borrowed.
+    check_status!(unsafe { sys::napi_create_promise(env, &raw mut deferred, &raw mut promise) })?;
     PROMISES.with_borrow_mut(|promises| {
         let ended = || Error::new(Status::Closing, "the environment has ended".to_owned());
         let promises = promises.as_mut().ok_or_else(ended)?;
-        #[expect(
-            unsafe_code,
-            reason = "napi settles such a promise only by a function of its own"
-        )]
-        // SAFETY: `env` is that of the native call that this runs in.
-        check_status!(unsafe {
-            sys::napi_create_promise(env, &raw mut deferred, &raw mut promise)
-        })?;
         promises.begin(env);
         let results = promises.results.clone();
         Ok((

@@ -1,6 +1,6 @@
 //! Steps of calls, and whoever listens to them as they happen: `NODE_DEBUG=key0`.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, rc::Rc};
 
 use napi::{
     Env,
@@ -28,7 +28,7 @@ type Listener = FunctionRef<FnArgs<(String, StepRecord)>, ()>;
 
 thread_local! {
     /// There is one environment a thread.
-    static LISTENER: RefCell<Option<Listener>> = const { RefCell::new(None) };
+    static LISTENER: RefCell<Option<Rc<Listener>>> = const { RefCell::new(None) };
 }
 
 /// Has `listener` told of each step of the calls that have a kind, with that, as it happens.
@@ -37,7 +37,7 @@ pub fn listen_to_steps(
     env: Env,
     listener: Function<'_, FnArgs<(String, StepRecord)>, ()>,
 ) -> napi::Result<()> {
-    let listener = listener.create_ref()?;
+    let listener = Rc::new(listener.create_ref()?);
     LISTENER.with_borrow_mut(|slot| *slot = Some(listener));
     // Its reference goes before its environment does.
     env.add_env_cleanup_hook((), |()| drop(LISTENER.try_with(RefCell::take)))?;
@@ -55,9 +55,10 @@ pub(super) fn tell(kind: String) -> Option<Tell> {
 }
 
 fn told(env: Env, kind: String, step: StepRecord) {
-    let listener = LISTENER.with_borrow(|it| it.as_ref()?.borrow_back(&env).ok());
-    // No longer borrowed: it may load a copy of the shell that listens in its place. What it throws
-    // is nothing to a call.
+    // It may load the package anew, which has another listen: nothing is borrowed while it runs.
+    let listener = LISTENER.with_borrow(Clone::clone);
+    let listener = listener.as_ref().and_then(|it| it.borrow_back(&env).ok());
+    // What it throws is nothing to a call.
     let _ = listener.map(|it| it.call((kind, step).into()));
 }
 
