@@ -156,7 +156,6 @@ fn start(env: Env) -> io::Result<Environment> {
     runtime.spawn(settle::at_turns_end());
     let (shutdown, stop) = oneshot::channel();
     let (ended_sender, ended) = mpsc::channel();
-    let handle = network.handle.clone();
     thread::Builder::new().name("key0".to_owned()).spawn(move || {
         // An error means that the sender was dropped, which also asks it to stop.
         let _ = runtime.block_on(stop);
