@@ -25,7 +25,10 @@ export declare class Auth {
 }
 export type AuthHandle = Auth
 
-/** What JavaScript does in a call. */
+/**
+ * What JavaScript does in a call. It may do so while the call begins, as a hook of `async_hooks`
+ * can: nothing borrows this mutably.
+ */
 export declare class Call {
   /**
    * `sends`: JavaScript sends the requests. `elapsedMs` is how much of the call's time is over.

@@ -7,6 +7,7 @@ import { issueFailed, rejection, rejectsWith } from "../support/errors.mjs";
 import { gate } from "../support/gate.mjs";
 import { GRANT, oauthOf } from "../support/oauth-server.mjs";
 import { PAYMENT } from "../support/payment.mjs";
+import { jsonOf } from "../support/process.mjs";
 import { closedPort, httpServer, rawServer, reply } from "../support/server.mjs";
 
 describe("an aborted call", () => {
@@ -189,6 +190,38 @@ describe("2,000 aborted calls that fetch sends", () => {
     await Promise.all(server.connections.map(({ closed }) => closed));
     assert.deepEqual(warnings, []);
   });
+});
+
+const hooked = {
+  skip: process.versions.bun || process.versions.deno ? "no promise has a hook here" : false,
+};
+
+it("a hook of the runtime's own may abort a call while it begins", hooked, async (t) => {
+  const { url } = await httpServer(t, { token: "t" });
+  const source = `
+    import { createHook } from "node:async_hooks";
+    import { createRemoteTokenIssuer } from "./index.mjs";
+    const issue = createRemoteTokenIssuer({ url: process.argv[1] });
+    let aborting;
+    let left = 0;
+    const init = () => {
+      left -= 1;
+      if (left === 0) aborting.abort("no longer wanted");
+    };
+    createHook({ init }).enable();
+    const reasons = new Set();
+    let promise = 0;
+    // At each promise of a call, until a call has no more of them.
+    while (left <= 0) {
+      promise += 1;
+      left = promise;
+      aborting = new AbortController();
+      const { signal } = aborting;
+      await issue({}, { signal }).catch((reason) => reasons.add(reason));
+    }
+    console.log(JSON.stringify([promise > 3, ...reasons]));
+  `;
+  assert.deepEqual(await jsonOf(source, { args: [url] }), [true, "no longer wanted"]);
 });
 
 describe("a second argument", () => {

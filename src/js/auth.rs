@@ -109,11 +109,11 @@ impl AuthHandle {
         env: &'env Env,
         now_ms: f64,
         environment: Option<Vec<Option<String>>>,
-        part: Option<&mut CallHandle>,
+        part: Option<&CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
-        let now = part.as_ref().map_or(now, |part| part.begun(now));
-        let sends = part.as_ref().is_some_and(|part| part.sends());
+        let now = part.map_or(now, |part| part.begun(now));
+        let sends = part.is_some_and(CallHandle::sends);
         let along = part.and_then(|part| part.along(now));
         let start = |io: &Io| {
             let courier = sends.then(|| io.errands.courier());

@@ -1,6 +1,10 @@
 //! A call that JavaScript has a part in: it sends the requests, or may stop the call.
 
-use std::{future::pending, time::Duration};
+use std::{
+    cell::{Cell, OnceCell},
+    future::pending,
+    time::Duration,
+};
 
 use napi_derive::napi;
 use tokio::sync::oneshot;
@@ -17,18 +21,19 @@ use crate::{
     now::Now,
 };
 
-/// What JavaScript does in a call.
+/// What JavaScript does in a call. It may do so while the call begins, as a hook of `async_hooks`
+/// can: nothing borrows this mutably.
 #[napi(js_name = "Call")]
 pub struct CallHandle {
     sends: bool,
-    stop: Option<oneshot::Sender<()>>,
-    stopped: Option<oneshot::Receiver<()>>,
+    stop: Cell<Option<oneshot::Sender<()>>>,
+    stopped: Cell<Option<oneshot::Receiver<()>>>,
     elapsed: Duration,
     headers: Option<Vec<HeaderLine>>,
     traced: usize,
-    along: Option<Along>,
+    along: OnceCell<Along>,
     /// Who is told of its steps as they happen.
-    tell: Option<Tell>,
+    tell: Cell<Option<Tell>>,
 }
 
 #[napi]
@@ -47,7 +52,7 @@ impl CallHandle {
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let elapsed = Duration::try_from_secs_f64(elapsed_ms / 1000.0).unwrap_or_default();
-        let (stop, stopped) = (Some(stop), Some(stopped));
+        let (stop, stopped) = (Cell::new(Some(stop)), Cell::new(Some(stopped)));
         let headers = headers.map(|flat| {
             let line = |line: &[String]| HeaderLine {
                 name: line[0].clone(),
@@ -56,20 +61,20 @@ impl CallHandle {
             flat.chunks_exact(2).map(line).collect()
         });
         let traced = traced.and_then(|traced| usize::try_from(traced).ok()).unwrap_or_default();
-        let tell = kind.and_then(steps::tell);
-        Self { sends, stop, stopped, elapsed, headers, traced, along: None, tell }
+        let (along, tell) = (OnceCell::new(), Cell::new(kind.and_then(steps::tell)));
+        Self { sends, stop, stopped, elapsed, headers, traced, along, tell }
     }
 
     /// What was done until now, where the call is watched.
     #[napi]
     pub fn steps(&self) -> Vec<StepRecord> {
-        let steps = self.along.as_ref().map(Along::steps).unwrap_or_default();
+        let steps = self.along.get().map(Along::steps).unwrap_or_default();
         steps.iter().map(StepRecord::from).collect()
     }
 
     /// Ends the call.
     #[napi]
-    pub fn stop(&mut self) {
+    pub fn stop(&self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
@@ -90,14 +95,14 @@ impl CallHandle {
     }
 
     /// What goes along with the requests of a call that is watched.
-    pub(super) fn along(&mut self, now: Now) -> Option<Along> {
-        let headers = self.headers.take()?;
-        self.along = Some(Along::new(now.mono, &headers, self.tell.take()));
-        self.along.clone()
+    pub(super) fn along(&self, now: Now) -> Option<Along> {
+        let headers = self.headers.as_ref()?;
+        let along = || Along::new(now.mono, headers, self.tell.take());
+        Some(self.along.get_or_init(along).clone())
     }
 
     /// Settles when the call is to end.
-    pub(super) fn stopped(&mut self) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let stopped = self.stopped.take();
         async move {
             let is_stopped = match stopped {

@@ -99,14 +99,13 @@ impl RemoteIssuerHandle {
         body: Option<String>,
         now_ms: f64,
         environment: Option<Vec<Option<String>>>,
-        part: Option<&mut CallHandle>,
+        part: Option<&CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
-        let mut part = part;
-        let sends = part.as_ref().is_some_and(|part| part.sends());
+        let sends = part.is_some_and(CallHandle::sends);
         let now = config::now(now_ms);
-        let now = part.as_ref().map_or(now, |part| part.begun(now));
-        let token = part.as_ref().and_then(|part| part.along_with_token(now));
-        let along = part.as_mut().and_then(|part| part.along(now));
+        let now = part.map_or(now, |part| part.begun(now));
+        let token = part.and_then(|part| part.along_with_token(now));
+        let along = part.and_then(|part| part.along(now));
         let auth = strategy.map(|strategy| &strategy.auth).or(self.auth.as_ref());
         let has_errands = sends || auth.is_some_and(|auth| given.is_some() || auth.has_errands());
         let auth = match (given, auth) {
