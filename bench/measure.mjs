@@ -116,7 +116,7 @@ const MEASURES = {
         const early = await child.ask({ do: "memory" });
         await child.ask({ ...round, calls: 800_000 });
         const late = await child.ask({ do: "memory" });
-        return { rss: late.rss / 1024, grown: (late.rss - early.rss) / 1024 };
+        return { mib: late.rss / 1024, grown: (late.rss - early.rss) / 1024 };
       },
       1,
     ),
