@@ -172,7 +172,11 @@ impl Load {
         if is_slow {
             match timeout_at(self.deadline, self.io.signing.run(job.clone())).await {
                 Ok(Ok(given)) => return Ok(given),
-                Err(_) | Ok(Err(Lost::Panicked)) => return Err(Failure::Unsigned),
+                Ok(Err(Lost::Panicked)) => return Err(Failure::Unsigned),
+                Err(_) => {
+                    let origin = self.strategy.grant.endpoint.target().origin().to_string();
+                    return Err(Failure::TimedOut { phase: Phase::Token(origin), sent: false });
+                }
                 // That others wait a little is better than no token.
                 Ok(Err(Lost::NoThread(_))) => {}
             }
@@ -348,6 +352,22 @@ mod tests {
             assert!(signed.await.unwrap().is_ok());
         }
         assert_eq!(count(&forms, "client_assertion="), 2);
+    }
+
+    #[tokio::test]
+    async fn a_signature_that_does_not_come_in_time_is_a_timeout() {
+        let (url, forms) = endpoint(false).await;
+        let io = io(Errands::default());
+        let _gate = occupied(&io.signing);
+        let Now { wall_ms, mono } = now();
+        let long_ago = Now { wall_ms, mono: mono.checked_sub(LONGEST_FETCH).unwrap() };
+        let error = with_key(&url, "RS256").token(long_ago, &io).await.unwrap_err();
+        let said = error.message.to_string();
+        assert!(said.ends_with("no token within 10 s"), "{said}");
+        let cause = error.cause.unwrap();
+        let origin = url.strip_suffix("/token").unwrap();
+        assert!(cause.message.contains(&format!("waiting for the token of {origin}")), "{cause:?}");
+        assert_eq!((cause.sent, lock(&forms).len()), (Some(false), 0));
     }
 
     #[tokio::test]
