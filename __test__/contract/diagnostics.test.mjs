@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import diagnostics from "node:diagnostics_channel";
 import { afterEach, describe, it } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
-import { CANARY, rejection, showsNoCanary } from "../support/errors.mjs";
+import { CANARY, rejection } from "../support/errors.mjs";
+import { watcher } from "../support/events.mjs";
 import { oauth, oauthOf } from "../support/oauth-server.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { jsonOf } from "../support/process.mjs";
@@ -17,27 +18,7 @@ afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-/**
- * The events of a channel from now on, as they were when they came.
- *
- * @param {"issue" | "token"} kind
- * @param {(event: any) => void} [onStart]
- */
-function watch(kind, onStart) {
-  /** @type {[name: string, event: any][]} */
-  const events = [];
-  for (const name of ["start", "end", "error", "asyncEnd"]) {
-    const channel = diagnostics.channel(`tracing:key0:${kind}:${name}`);
-    const told = (/** @type {any} */ event) => {
-      showsNoCanary(event);
-      if (name === "start") onStart?.(event);
-      events.push([name, { ...event }]);
-    };
-    channel.subscribe(told);
-    ends.push(() => channel.unsubscribe(told));
-  }
-  return events;
-}
+const watch = watcher(ends);
 
 describe("a subscriber", () => {
   it("that adds what is no header, or freezes the event, changes no call", async (t) => {

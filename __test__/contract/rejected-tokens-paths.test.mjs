@@ -2,10 +2,10 @@
 /** A token that the backend answers with 401 is replaced, whoever sends the requests and watches. */
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
-import diagnostics from "node:diagnostics_channel";
 import { afterEach, describe, it } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { CANARY, issueFailed, issueTimedOut, rejection, rejectsWith } from "../support/errors.mjs";
+import { watcher } from "../support/events.mjs";
 import { CLIENT, oauthOf } from "../support/oauth-server.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { httpServer, reply } from "../support/server.mjs";
@@ -22,26 +22,7 @@ afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-/**
- * The events of a channel from now on, as they were when they came.
- *
- * @param {"issue" | "token"} kind
- * @param {(event: any) => void} [onStart]
- */
-function watch(kind, onStart) {
-  /** @type {[name: string, event: any][]} */
-  const events = [];
-  for (const name of ["start", "end", "error", "asyncEnd"]) {
-    const channel = diagnostics.channel(`tracing:key0:${kind}:${name}`);
-    const told = (/** @type {any} */ event) => {
-      if (name === "start") onStart?.(event);
-      events.push([name, { ...event }]);
-    };
-    channel.subscribe(told);
-    ends.push(() => channel.unsubscribe(told));
-  }
-  return events;
-}
+const watch = watcher(ends);
 
 /** @typedef {{ auth?: Record<string, unknown>, issuer?: object, begin?: () => void }} Path */
 
