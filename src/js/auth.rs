@@ -112,6 +112,15 @@ impl AuthHandle {
         part: Option<&CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
+        if let Auth::SignedJwt(strategy) = &self.auth {
+            // Nothing else of it waits: so its promise is settled by the thread that signs.
+            let sign = strategy.job(now);
+            let job = move || outcome(|| sign().map(Text::from));
+            return Ok(match runtime::spawn_signing(env, job, || Either::B(lost()))? {
+                Either::A(promise) => Either::A(promise),
+                Either::B(record) => Either::B(Settled::B(record)),
+            });
+        }
         let now = part.map_or(now, |part| part.begun(now));
         let sends = part.is_some_and(CallHandle::sends);
         let along = part.and_then(|part| part.along(now));
