@@ -89,7 +89,7 @@ impl AuthHandle {
             let reject_unauthorized: Option<String> =
                 if call.length() > 1 { call.get(1)? } else { None };
             let verifies = tls::verifies(reject_unauthorized.as_deref());
-            let peek = || auth.peek(now, verifies).map(|line| Text::from(line.value));
+            let peek = || auth.peek(now, verifies).map(Text::from);
             // After a panic the caller goes on to `load`, which meets it again and reports it.
             Ok(catch_unwind(AssertUnwindSafe(peek)).ok().flatten())
         })
