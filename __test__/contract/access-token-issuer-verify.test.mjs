@@ -46,6 +46,18 @@ describe("verify", () => {
     assert.equal(exp - iat, 60);
   });
 
+  it("reads a token of any length to its last letter", async () => {
+    // Around the length from which the border reads a string another way, and far above it.
+    const lengths = Array.from({ length: 30 }, (_, i) => 1_270 + i);
+    for (const length of [...lengths, 100_000]) {
+      const claims = payload({ text: "x".repeat(length) });
+      const token = hs256(claims);
+      assert.deepEqual(await verify(token), claims);
+      await refused(`${token}.`, "ERR_JWS_INVALID");
+      await refused(`${token}é`, "ERR_JWS_INVALID");
+    }
+  });
+
   it("gives a real promise, and rejects in place of throwing", async () => {
     for (const token of [undefined, null, 42, {}, Symbol("s")]) {
       await refused(token, "ERR_JWS_INVALID");
