@@ -10,6 +10,7 @@ import zlib from "node:zlib";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { issueFailed, rejection, rejectsWith } from "../support/errors.mjs";
 import { EXCHANGES, ISSUER } from "../support/exchanges.mjs";
+import { gate } from "../support/gate.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { jsonOf } from "../support/process.mjs";
 import { answer, rawServer } from "../support/server.mjs";
@@ -158,14 +159,17 @@ describe("a head that is too large", () => {
 
 describe("an answer out of its turn", () => {
   it("that comes after its call's deadline is nobody's", async (t) => {
+    const [isOver, areAnswered] = [gate(), gate()];
+    let answered = 0;
     const server = await rawServer(t, async (connection) => {
       for (;;) {
         const request = await connection.request();
         if (!request) return;
         const late = request.headers["x-late"] === "1";
-        if (late) await new Promise((go) => setTimeout(go, 600));
+        if (late) await isOver.opened;
         const token = late ? "late" : "t";
         await connection.write(answer(JSON.stringify({ token })));
+        if (late && ++answered === 3) areAnswered.open();
       }
     });
     const late = { auth: async () => ({ "X-Late": "1" }), timeoutMs: 200 };
@@ -174,7 +178,8 @@ describe("an answer out of its turn", () => {
     const gone = Promise.all([1, 2, 3].map(() => rejection(hasty(PAYMENT))));
     for (let i = 0; i < 3; i += 1) assert.equal((await issue(PAYMENT)).token, "t");
     for (const { code } of await gone) assert.equal(code, "TOKEN_ISSUE_TIMEOUT");
-    await new Promise((go) => setTimeout(go, 600));
+    isOver.open();
+    await areAnswered.opened;
     for (let i = 0; i < 3; i += 1) assert.equal((await issue(PAYMENT)).token, "t");
   });
 

@@ -10,8 +10,8 @@ use std::{
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 
 use super::{
-    TlsEnvironment,
     certificate::Certificate,
+    environment::TlsEnvironment,
     name::Name,
     pem::{self, Entry},
 };
