@@ -4,22 +4,19 @@
  * trusted, and what is said of who is not, is the same as if they had been read at first.
  */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, describe, it } from "node:test";
 import { createRemoteTokenIssuer, oauthClientCredentialsAuth } from "../../index.mjs";
 import { authority, certificate, PURPOSES, trusted } from "../support/certificates.mjs";
+import { countedServer } from "../support/counted.mjs";
 import { rejection } from "../support/errors.mjs";
 import { PAYMENT } from "../support/payment.mjs";
-import { httpServer } from "../support/server.mjs";
 
 const NAMES = ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
 const saved = Object.fromEntries(NAMES.map((name) => [name, process.env[name]]));
 const { emitWarning } = process;
-const HOSTS = ["IP:127.0.0.1", "DNS:localhost"];
 const FILE = authority("an authority in a file");
 const FOLDER = authority("an authority in a folder");
 const OTHER = authority("an authority that nobody names");
@@ -53,39 +50,10 @@ function environment(t) {
   return { root, file, folder };
 }
 
-/**
- * A server with a certificate by this authority, behind what counts its connections: the server
- * itself is told of none whose handshake fails.
- *
- * @param {import("node:test").TestContext} t
- * @param {import("../support/certificates.mjs").Made} by
- * @param {import("../support/certificates.mjs").Spec} [spec]
- * @param {import("node:https").ServerOptions} [options]
- */
-async function serverOf(t, by, spec = {}, options = {}) {
-  const { pem: cert, key } = certificate("a server", { by, names: HOSTS, ...spec });
-  const answer = { token: "t", access_token: "t", expires_in: 60 };
-  const server = await httpServer(t, answer, { tls: { cert, key, ...options } });
-  let connections = 0;
-  const counter = createServer((socket) => {
-    connections++;
-    const onward = connect(server.port, "127.0.0.1");
-    socket.pipe(onward).pipe(socket);
-    for (const end of [socket, onward]) end.on("error", () => {});
-    socket.on("close", () => onward.destroy());
-    onward.on("close", () => socket.destroy());
-  });
-  await once(counter.listen(0, "127.0.0.1"), "listening");
-  t.after(() => counter.close());
-  const { port } = /** @type {import("node:net").AddressInfo} */ (counter.address());
-  const url = `https://127.0.0.1:${port}/issue`;
-  return { url, origin: new URL(url).origin, requests: server.requests, made: () => connections };
-}
-
 describe("a server whose authority stands in a file", () => {
   it("is trusted at once, and no folder is read", async (t) => {
     const { folder } = environment(t);
-    const [one, other] = [await serverOf(t, FILE), await serverOf(t, OTHER)];
+    const [one, other] = [await countedServer(t, FILE), await countedServer(t, OTHER)];
     assert.equal((await createRemoteTokenIssuer({ url: one.url })(PAYMENT)).token, "t");
     assert.equal(one.made(), 1);
     // Late, and still in time.
@@ -95,7 +63,7 @@ describe("a server whose authority stands in a file", () => {
 
   it("is told by its own name's fault at the first connection", async (t) => {
     environment(t);
-    const server = await serverOf(t, FILE, { names: ["DNS:other.example"] });
+    const server = await countedServer(t, FILE, { names: ["DNS:other.example"] });
     const { cause } = await rejection(createRemoteTokenIssuer({ url: server.url })(PAYMENT));
     assert.equal(cause.code, "ERR_TLS_CERT_ALTNAME_INVALID");
     assert.equal(server.made(), 1);
@@ -105,7 +73,7 @@ describe("a server whose authority stands in a file", () => {
 describe("a server whose authority stands in a folder alone", () => {
   it("is trusted, at a second connection, and gets one POST", async (t) => {
     environment(t);
-    const server = await serverOf(t, FOLDER);
+    const server = await countedServer(t, FOLDER);
     const issue = createRemoteTokenIssuer({ url: server.url });
     assert.equal((await issue(PAYMENT)).token, "t");
     assert.deepEqual([server.requests.length, server.made()], [1, 2]);
@@ -113,7 +81,7 @@ describe("a server whose authority stands in a folder alone", () => {
 
   it("needs no second one later", async (t) => {
     environment(t);
-    const [first, later] = [await serverOf(t, FOLDER), await serverOf(t, FOLDER)];
+    const [first, later] = [await countedServer(t, FOLDER), await countedServer(t, FOLDER)];
     await createRemoteTokenIssuer({ url: first.url })(PAYMENT);
     await createRemoteTokenIssuer({ url: later.url })(PAYMENT);
     assert.deepEqual([later.requests.length, later.made()], [1, 1]);
@@ -121,20 +89,18 @@ describe("a server whose authority stands in a folder alone", () => {
 
   it("gets each of many calls that begin at once, once", async (t) => {
     environment(t);
-    const server = await serverOf(t, FOLDER);
+    const server = await countedServer(t, FOLDER);
     const issue = createRemoteTokenIssuer({ url: server.url });
-    const calls = Array.from({ length: 20 }, (_, call) => issue({ ...PAYMENT, call }));
-    for (const { token } of await Promise.all(calls)) assert.equal(token, "t");
-    const seen = server.requests.map(({ body }) => JSON.parse(String(body)).call);
-    assert.deepEqual(
-      seen.sort((a, b) => a - b),
-      calls.map((_, call) => call),
-    );
+    const payments = Array.from({ length: 20 }, (_, at) => ({ ...PAYMENT, challengeId: `c${at}` }));
+    const issued = await Promise.all(payments.map((payment) => issue(payment)));
+    for (const { token } of issued) assert.equal(token, "t");
+    const seen = server.requests.map(({ body }) => JSON.parse(String(body)).challengeId);
+    assert.deepEqual(seen.sort(), payments.map(({ challengeId }) => challengeId).sort());
   });
 
   it("gives a token, too", async (t) => {
     environment(t);
-    const server = await serverOf(t, FOLDER);
+    const server = await countedServer(t, FOLDER);
     const credentials = { clientId: "c", clientSecret: "s" };
     const auth = oauthClientCredentialsAuth({ tokenUrl: server.url, ...credentials });
     assert.deepEqual(await auth(), { Authorization: "Bearer t" });
@@ -145,7 +111,7 @@ describe("a server whose authority stands in a folder alone", () => {
     environment(t);
     const { pem: cert, key } = certificate("us", { by: FILE, purposes: [PURPOSES.client] });
     const demands = { ca: FILE.pem, requestCert: true, rejectUnauthorized: true };
-    const server = await serverOf(t, FOLDER, {}, demands);
+    const server = await countedServer(t, FOLDER, {}, demands);
     const issue = createRemoteTokenIssuer({ url: server.url, tls: { cert, key } });
     assert.equal((await issue(PAYMENT)).token, "t");
     assert.equal(server.requests.length, 1);
@@ -157,7 +123,7 @@ describe("a server whose authority stands in a folder alone", () => {
     mkdirSync(empty);
     set("SSL_CERT_DIR", [empty, folder].join(delimiter));
     process.emitWarning = () => {};
-    const { url } = await serverOf(t, FOLDER);
+    const { url } = await countedServer(t, FOLDER);
     assert.equal((await createRemoteTokenIssuer({ url })(PAYMENT)).token, "t");
   });
 
@@ -165,7 +131,7 @@ describe("a server whose authority stands in a folder alone", () => {
     const { folder } = environment(t);
     const settings = trusted(FOLDER, { reject: [PURPOSES.server] });
     writeFileSync(join(folder, "authority.pem"), settings);
-    const { url } = await serverOf(t, FOLDER);
+    const { url } = await countedServer(t, FOLDER);
     const { cause } = await rejection(createRemoteTokenIssuer({ url })(PAYMENT));
     assert.equal(cause.code, "UNABLE_TO_VERIFY_LEAF_SIGNATURE");
   });
@@ -174,7 +140,7 @@ describe("a server whose authority stands in a folder alone", () => {
 describe("a server whose authority nobody names", () => {
   it("is refused in the same words, and gets nothing", async (t) => {
     environment(t);
-    const server = await serverOf(t, OTHER);
+    const server = await countedServer(t, OTHER);
     const issue = createRemoteTokenIssuer({ url: server.url });
     const { message, cause } = await rejection(issue(PAYMENT));
     const said = "unable to verify the first certificate (UNABLE_TO_VERIFY_LEAF_SIGNATURE)";
@@ -191,7 +157,7 @@ describe("a server whose authority nobody names", () => {
     const { folder } = environment(t);
     const old = authority("an old authority", { until: "20210101000000Z" });
     writeFileSync(join(folder, "old.pem"), old.pem);
-    const { url, origin } = await serverOf(t, old);
+    const { url, origin } = await countedServer(t, old);
     const { cause } = await rejection(createRemoteTokenIssuer({ url })(PAYMENT));
     const said = "certificate has expired (CERT_HAS_EXPIRED)";
     const when = "an authority's was valid until 2021-01-01T00:00:00Z";
@@ -211,7 +177,7 @@ describe("what is wrong with a folder", () => {
     const { root } = environment(t);
     set("SSL_CERT_DIR", join(root, "missing"));
     listen();
-    const { url } = await serverOf(t, FILE);
+    const { url } = await countedServer(t, FILE);
     const issue = createRemoteTokenIssuer({ url });
     await issue(PAYMENT);
     await issue(PAYMENT);
@@ -223,7 +189,7 @@ describe("what is wrong with a folder", () => {
     const { folder } = environment(t);
     rmSync(join(folder, "authority.pem"));
     listen();
-    const [known, unknown] = [await serverOf(t, FILE), await serverOf(t, OTHER)];
+    const [known, unknown] = [await countedServer(t, FILE), await countedServer(t, OTHER)];
     await createRemoteTokenIssuer({ url: known.url })(PAYMENT);
     assert.deepEqual(warnings, []);
     const issue = createRemoteTokenIssuer({ url: unknown.url });

@@ -56,11 +56,11 @@ impl SharedConfig {
     /// As `get` has them.
     pub async fn read_folders(&self, environment: &TlsEnvironment) -> io::Result<()> {
         let files = end_of(self.files(environment)?).await?;
-        let whole = self.whole.begin(move || {
+        let whole = self.whole.begin(Box::new(move || {
             let mut warnings = Vec::new();
             let trust = files.trust.map(|trust| trust.with_folders(&mut warnings));
             Read::new(trust, warnings)
-        });
+        }));
         end_of(whole?).await?;
         Ok(())
     }
@@ -72,11 +72,11 @@ impl SharedConfig {
 
     fn files(&self, environment: &TlsEnvironment) -> io::Result<Receiver> {
         let environment = environment.clone();
-        self.files.begin(move || {
+        self.files.begin(Box::new(move || {
             let mut warnings = Vec::new();
             let trust = files_trust(&environment, &mut warnings);
             Read::new(trust, warnings)
-        })
+        }))
     }
 
     /// What there is to warn of, each once.
@@ -88,7 +88,7 @@ impl SharedConfig {
 
 impl Reading {
     /// Begins to read, where nobody has.
-    fn begin(&self, read: impl FnOnce() -> Read + Send + 'static) -> io::Result<Receiver> {
+    fn begin(&self, read: Box<dyn FnOnce() -> Read + Send>) -> io::Result<Receiver> {
         let mut slot = lock(&self.under_way);
         // A thread that panicked has let go of its end.
         if let Some(receiver) = &*slot
