@@ -54,7 +54,7 @@ describe("a server whose authority stands in a file", () => {
   it("is trusted at once, and no folder is read", async (t) => {
     const { folder } = environment(t);
     const [one, other] = [await countedServer(t, FILE), await countedServer(t, OTHER)];
-    assert.equal((await createRemoteTokenIssuer({ url: one.url })(PAYMENT)).token, "t");
+    assert.equal((await createRemoteTokenIssuer({ url: one.urlByName })(PAYMENT)).token, "t");
     assert.equal(one.made(), 1);
     // Late, and still in time.
     writeFileSync(join(folder, "other.pem"), OTHER.pem);
@@ -82,9 +82,17 @@ describe("a server whose authority stands in a folder alone", () => {
   it("needs no second one later", async (t) => {
     environment(t);
     const [first, later] = [await countedServer(t, FOLDER), await countedServer(t, FOLDER)];
-    await createRemoteTokenIssuer({ url: first.url })(PAYMENT);
+    await createRemoteTokenIssuer({ url: first.urlByName })(PAYMENT);
     await createRemoteTokenIssuer({ url: later.url })(PAYMENT);
     assert.deepEqual([later.requests.length, later.made()], [1, 1]);
+  });
+
+  it("leaves servers trusted whose authority stands in a file", async (t) => {
+    environment(t);
+    const [lone, other] = [await countedServer(t, FOLDER), await countedServer(t, FILE)];
+    await createRemoteTokenIssuer({ url: lone.urlByName })(PAYMENT);
+    assert.equal((await createRemoteTokenIssuer({ url: other.url })(PAYMENT)).token, "t");
+    assert.equal(other.made(), 1);
   });
 
   it("gets each of many calls that begin at once, once", async (t) => {
@@ -190,7 +198,7 @@ describe("what is wrong with a folder", () => {
     rmSync(join(folder, "authority.pem"));
     listen();
     const [known, unknown] = [await countedServer(t, FILE), await countedServer(t, OTHER)];
-    await createRemoteTokenIssuer({ url: known.url })(PAYMENT);
+    await createRemoteTokenIssuer({ url: known.urlByName })(PAYMENT);
     assert.deepEqual(warnings, []);
     const issue = createRemoteTokenIssuer({ url: unknown.url });
     await rejection(issue(PAYMENT));

@@ -39,30 +39,18 @@ describe("the system's certificates", { skip }, () => {
     // Nothing there is a certificate's file, either.
     mkdirSync(join(certs, "java"));
 
-    const servers = [
-      await countedServer(t, bundled),
-      await countedServer(t, lone),
-      await countedServer(t, unknown),
-    ];
-    const program = [
-      process.execPath,
-      ...evaluation(
-        CALLS,
-        servers.map(({ url }) => url),
-      ),
-    ];
-    const argv = [unshare ?? "-m", "sh", "-c", MOUNTED, "sh", certs, ...program];
-    const ended = await run("unshare", argv);
-    endedWell(ended);
-    assert.deepEqual(JSON.parse(ended.stdout), ["t", "t", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"]);
-    // The second one's last, and the only one of the third, are made with all that was read.
-    assert.deepEqual(
-      servers.map(({ made, requests }) => [made(), requests.length]),
-      [
-        [1, 1],
-        [2, 1],
-        [1, 0],
-      ],
-    );
+    const outcomes = async (/** @type {string[]} */ ...urls) => {
+      const program = [process.execPath, ...evaluation(CALLS, urls)];
+      const argv = [unshare ?? "-m", "sh", "-c", MOUNTED, "sh", certs, ...program];
+      const ended = await run("unshare", argv);
+      endedWell(ended);
+      return JSON.parse(ended.stdout);
+    };
+    const [inBundle, inFolder] = [await countedServer(t, bundled), await countedServer(t, lone)];
+    assert.deepEqual(await outcomes(inBundle.urlByName, inFolder.url), ["t", "t"]);
+    assert.deepEqual([inBundle.made(), inBundle.requests.length], [1, 1]);
+    assert.deepEqual([inFolder.made(), inFolder.requests.length], [2, 1]);
+    const nowhere = await countedServer(t, unknown);
+    assert.deepEqual(await outcomes(nowhere.url), ["UNABLE_TO_VERIFY_LEAF_SIGNATURE"]);
   });
 });

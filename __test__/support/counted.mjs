@@ -31,5 +31,12 @@ export async function countedServer(t, by, spec = {}, options = {}) {
   t.after(() => counter.close());
   const { port } = /** @type {import("node:net").AddressInfo} */ (counter.address());
   const origin = `https://127.0.0.1:${port}`;
-  return { origin, url: `${origin}/issue`, requests: server.requests, made: () => connections };
+  return {
+    origin,
+    url: `${origin}/issue`,
+    /** By a name with sessions of its own: servers of one process of Deno's share their tickets. */
+    urlByName: `https://localhost:${port}/issue`,
+    requests: server.requests,
+    made: () => connections,
+  };
 }
