@@ -117,7 +117,7 @@ const ISSUE = /** @type {const} */ ({
 });
 const TOKENS = /** @type {const} */ ({ kind: "load", atOnce: 1, batch: 64 });
 const JWT = ["jose", "crypto", "fast-jwt", "jsonwebtoken", "node-rs"];
-const RUST_HTTP = ["rust:core", "rust:reqwest"];
+const RUST_HTTP = ["rust:core", "rust:reqwest", "rust:legacy"];
 const RUST_JWT = ["rust:core", "rust:jsonwebtoken", "rust:aws-lc"];
 
 /** @type {Row[]} */

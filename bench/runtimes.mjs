@@ -89,6 +89,7 @@ export function labelOf(side, { title, fetch }) {
     "node-rs": `@node-rs/jsonwebtoken ${PEERS["@node-rs/jsonwebtoken"]}`,
     "rust:core": "Rust: the core alone",
     "rust:reqwest": "Rust: reqwest",
+    "rust:legacy": "Rust: hyper-util's legacy::Client",
     "rust:jsonwebtoken": "Rust: jsonwebtoken",
     "rust:aws-lc": "Rust: aws-lc's primitive alone",
   };

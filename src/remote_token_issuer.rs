@@ -341,15 +341,15 @@ mod tests {
     #[tokio::test]
     async fn past_the_deadline_the_cause_names_what_was_waited_for() {
         let (_listener, origin) = silent().await;
-        let issuer = || issuer_for(&origin, Timeout::Number(50.0));
+        let issuer = || issuer_for(&origin, Timeout::Number(500.0));
         let none = || CallAuth::<Pending<Given>>::Strategy(Auth::None);
         let error = issued(issuer(), none()).await;
         timed_out(&error);
-        let words = format!("timed out after 50 ms, waiting for the answer of {origin}");
+        let words = format!("timed out after 500 ms, waiting for the answer of {origin}");
         assert_eq!(error.cause, Some(late(&words, true)));
         let error = issued(issuer(), oauth(&origin)).await;
         timed_out(&error);
-        let words = format!("timed out after 50 ms, waiting for the token of {origin}");
+        let words = format!("timed out after 500 ms, waiting for the token of {origin}");
         assert_eq!(error.cause, Some(late(&words, false)));
     }
 

@@ -301,7 +301,7 @@ describe("https and http", { concurrency: 2 }, () => {
 const { bun, deno } = process.versions;
 
 describe("a proxy in the environment", { skip: Boolean(bun || deno) }, () => {
-  anywhere("changes nothing without NODE_USE_ENV_PROXY", async (t) => {
+  it("changes nothing without NODE_USE_ENV_PROXY", async (t) => {
     const dead = `http://127.0.0.1:${await closedPort()}`;
     const names = [
       "HTTP_PROXY",

@@ -1,10 +1,16 @@
 // @ts-check
-/** How many connections stay open when a burst is over, whatever servers promise (D29). */
+/**
+ * How many connections stay open when a burst is over, whatever servers promise, and how much is kept
+ * of TLS environments that were (D29).
+ */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { PAYMENT } from "../support/payment.mjs";
-import { answer, rawServer } from "../support/server.mjs";
+import { jsonOf } from "../support/process.mjs";
+import { needing } from "../support/programs.mjs";
+import { answer, httpServer, rawServer } from "../support/server.mjs";
+import { authority } from "../support/tls.mjs";
 
 const KEPT = answer('{"token":"t"}', { headers: ["Keep-Alive: timeout=9999"] });
 
@@ -51,7 +57,7 @@ async function burst(t, calls) {
   };
 }
 
-describe("connections after a burst", { timeout: 20_000 }, () => {
+describe("connections after a burst", { timeout: 60_000 }, () => {
   it("are 64 of an origin", async (t) => {
     const { made, atMost } = await burst(t, 300);
     assert.equal(made, 300);
@@ -71,5 +77,47 @@ describe("connections after a burst", { timeout: 20_000 }, () => {
     });
     // Fewer where tests before have left some.
     assert.ok(open() <= 256 && open() > 64, `${open()}`);
+  });
+});
+
+describe("200 TLS environments, one after another", {
+  timeout: 60_000,
+  skip: process.platform === "linux" ? false : "reads /proc",
+}, () => {
+  needing("openssl")("leave no memory, thread or socket but those of the last", async (t) => {
+    const ca = authority(t);
+    const server = await httpServer(t, { token: "t" }, { tls: ca.issue() });
+    const { threads, sockets, memory, tokens } = await jsonOf(
+      `
+      import { readdirSync } from "node:fs";
+      import { dirname, basename } from "node:path";
+      import { createRemoteTokenIssuer } from "./index.mjs";
+      const [url, file] = process.argv.slice(1);
+      const issue = createRemoteTokenIssuer({ url });
+      const tokens = new Set();
+      const count = (what) => readdirSync("/proc/self/" + what).length;
+      async function work(from, to) {
+        for (let n = from; n < to; n += 1) {
+          // The same file by another name.
+          process.env.SSL_CERT_FILE = dirname(file) + "/".repeat(n) + basename(file);
+          tokens.add((await issue({})).token);
+        }
+        globalThis.gc();
+        return [count("task"), count("fd"), process.memoryUsage().rss / 2 ** 20];
+      }
+      const before = await work(1, 20);
+      const after = await work(20, 220);
+      const [threads, sockets, memory] = after.map((now, i) => now - before[i]);
+      console.log(JSON.stringify({ threads, sockets, memory, tokens: [...tokens] }));
+      process.exit();`,
+      { args: [server.url, ca.file], nodeArgs: ["--expose-gc"], limitMs: 60_000 },
+    );
+    t.diagnostic(`${threads} threads, ${sockets} sockets and ${memory.toFixed(1)} MiB more`);
+    assert.deepEqual(tokens, ["t"]);
+    // A socket may be about to close, and a runtime has threads of its own.
+    assert.ok(threads <= 4, `${threads} threads`);
+    assert.ok(sockets <= 4, `${sockets} sockets`);
+    // What TLS trusts takes 0.28 MiB.
+    assert.ok(memory < 28, `${memory} MiB`);
   });
 });

@@ -22,8 +22,26 @@ import { files, kinds } from "./support/tls-servers.mjs";
  * @property {string} fetch `ok`, or the code of what it rejects with.
  * @property {string} addon
  * @property {string} [driven] The addon, where `fetch` sends its requests.
+ * @property {string} [alone] The addon with `fetch: false`.
  * @property {(boolean | undefined)[]} [sent] What both of its errors say of that.
  */
+
+/** The servers whose TLS is not spoken natively, by what a call to them is without `fetch`. */
+const NOT_SPOKEN = /** @type {Record<string, string[]>} */ ({
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: [
+    ...["ECDHE-ECDSA-AES128-CCM", "ECDHE-ECDSA-AES128-SHA256", "ECDHE-RSA-AES256-SHA"],
+    ...["AES128-GCM-SHA256", "AES256-SHA", "DHE-RSA-AES128-GCM-SHA256"],
+  ]
+    .map((suite) => `suite ${suite}`)
+    .concat(["P-521 (TLSv1.3)", "X448 (TLSv1.3)", "P-521 (TLSv1.2)"].map((it) => `group ${it}`))
+    .concat(["RSA-PSS", "Ed448"].map((key) => `a server's key ${key}`)),
+  UNSPECIFIED: [
+    "a server's key RSA-1024",
+    ...["RSA-1024", "RSA-PSS", "Ed448", "secp256k1", "brainpoolP256r1"].map(
+      (key) => `a root's key ${key}`,
+    ),
+  ],
+});
 
 /** Prints what becomes of a call to each URL by `fetch` and by the addon. */
 const CALLS = `
@@ -37,13 +55,14 @@ const CALLS = `
     const sent = [];
     const issued = (fetch) =>
       createRemoteTokenIssuer({ url, timeoutMs, fetch })({}).then(() => "ok", (error) => {
-        sent[fetch ? 1 : 0] = error.cause?.sent;
+        if (fetch !== false) sent[fetch ? 1 : 0] = error.cause?.sent;
         return code(error);
       });
     return {
       fetch: await fetch(url, { method: "POST" }).then(() => "ok", code),
       addon: await issued(),
       driven: await issued(fetch),
+      alone: await issued(false),
       sent,
     };
   });
@@ -92,7 +111,7 @@ describe("the same servers, called by fetch and by the addon", { skip }, () => {
     );
     const differences = seen
       .filter(({ fetch, addon }) => fetch !== addon)
-      .map(({ driven, sent, ...difference }) => difference);
+      .map(({ driven, alone, sent, ...difference }) => difference);
     // Of an alert its fetch does not tell whether the handshake was over.
     const sentOtherwise = seen.filter(
       ({ addon, driven, sent: [natively, byFetch] = [] }) =>
@@ -103,9 +122,16 @@ describe("the same servers, called by fetch and by the addon", { skip }, () => {
     t.diagnostic(`${seen.length} servers, of which the addon takes ${taken}`);
     for (const { title, fetch, addon } of differences) t.diagnostic(`${title}: ${fetch}, ${addon}`);
 
+    const notSpoken = seen.filter(({ addon, alone }) => alone !== addon);
+    for (const { title, alone } of notSpoken) t.diagnostic(`${title}: ${alone} without fetch`);
+    const others = notSpoken.filter(({ title, alone = "" }) => !NOT_SPOKEN[alone]?.includes(title));
+    assert.deepEqual(others, []);
+    assert.deepEqual(Object.keys(NOT_SPOKEN), codesOfNotSpoken());
+
     const told = documented().filter(({ title }) => seen.some((one) => one.title === title));
     if (process.versions.openssl.startsWith("3.0.")) {
       assert.deepEqual(sorted(differences), sorted(told));
+      assert.equal(notSpoken.length, Object.values(NOT_SPOKEN).flat().length);
     } else {
       // Later ones refuse some of these as well, and Node 26 speaks HTTP/2.
       const titles = new Set([...told.map(({ title }) => title), "h2 alone"]);
@@ -162,11 +188,20 @@ async function serve({ leaf, sent = [], host = "localhost", tls, says }) {
   return `https://${host}:${port}/`;
 }
 
+/** What the page says of servers over TLS. */
+function section() {
+  const page = readFileSync(join(ROOT, "docs/migrating.md"), "utf8");
+  return page.split("### Servers over TLS\n")[1].split("\n## ")[0];
+}
+
+/** The codes in the page's table of what is not spoken. */
+function codesOfNotSpoken() {
+  return [...section().matchAll(/^\| [^|]+ \| `(\w+)` \|$/gm)].map(([, code]) => code);
+}
+
 /** The differences in the page's table. @returns {Difference[]} */
 function documented() {
-  const page = readFileSync(join(ROOT, "docs/migrating.md"), "utf8");
-  const [, section] = page.split("### Servers over TLS\n");
-  const rows = section.split("\n## ")[0].matchAll(/^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|/gm);
+  const rows = section().matchAll(/^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|/gm);
   const outcome = (/** @type {string} */ cell) => /`(.+)`/.exec(cell)?.[1] ?? "ok";
   return [...rows]
     .slice(1)

@@ -5,13 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { absence } from "../../scripts/system.mjs";
 import { temporary, write } from "../support/apps.mjs";
-import { run } from "../support/process.mjs";
+import { ROOT, run } from "../support/process.mjs";
 
 /** Hides the files of the first arguments, up to `--`; then runs the rest. */
 const HIDDEN = `
@@ -58,7 +58,7 @@ async function without(t, hidden, args, { user = [], env, cwd = process.cwd() } 
   const PATH = [process.env.PATH, join(folder, "bin")].join(delimiter);
   const command = [...user, process.execPath, ...args];
   const isolated = ["-m", "sh", "-c", HIDDEN, "sh", folder, cwd, ...files(hidden), "--"];
-  const options = { env: { CI: "", PATH, ...env }, limitMs: 60_000 };
+  const options = { env: { CI: "", PATH, ...env }, limitMs: 180_000 };
   const { code, stdout, stderr } = await run("unshare", [...isolated, ...command], options);
   const asked = join(folder, "asked");
   return { code, stdout, stderr, asked: existsSync(asked) ? readFileSync(asked, "utf8") : "" };
@@ -163,4 +163,19 @@ describe("tests of a missing program", { skip }, () => {
       results: ["not ok openssl", "not ok both", "ok none"],
     });
   });
+
+  // The others have a command of their own, which needs all of them.
+  for (const folder of ["contract", "integration"]) {
+    const files = readdirSync(join(ROOT, "__test__", folder))
+      .map((name) => join(ROOT, "__test__", folder, name))
+      .filter((file) => file.endsWith(".mjs"))
+      .filter((file) => /support\/(child|nginx|tls)\.mjs/.test(readFileSync(file, "utf8")));
+
+    it(`are skipped in each file of ${folder} that has some`, async (t) => {
+      const { code, stdout } = await without(t, SOME, ["--test", "--test-reporter=tap", ...files]);
+      const failed = stdout.match(/^ *not ok .*/gm) ?? [];
+      assert.deepEqual({ code, failed }, { code: 0, failed: [] });
+      assert.match(stdout, /# SKIP openssl not installed/);
+    });
+  }
 });

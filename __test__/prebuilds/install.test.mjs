@@ -17,7 +17,9 @@ import { endedWell, ROOT, run } from "../support/process.mjs";
 import { authority } from "../support/tls.mjs";
 
 const DIST = join(ROOT, "dist");
-const SMOKE = readFileSync(fileURLToPath(new URL("smoke.mjs", import.meta.url)), "utf8");
+const [SMOKE, WORKERS] = ["smoke.mjs", "workers.mjs"].map((name) =>
+  readFileSync(fileURLToPath(new URL(name, import.meta.url)), "utf8"),
+);
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const MAIN = join(DIST, `key0ai-native-${version}.tgz`);
 
@@ -50,7 +52,11 @@ function app(t) {
     overrides: local,
     resolutions: { ...unbuilt(), ...local },
   };
-  write(folder, { "package.json": JSON.stringify(manifest), "smoke.mjs": SMOKE });
+  write(folder, {
+    "package.json": JSON.stringify(manifest),
+    "smoke.mjs": SMOKE,
+    "workers.mjs": WORKERS,
+  });
   return folder;
 }
 
@@ -72,12 +78,13 @@ async function runs(t, folder, program) {
   const { key, cert } = ca.issue();
   write(folder, { "key.pem": key, "certificate.pem": cert, "rsa.pem": RSA.pkcs8 });
   const [command, ...args] = program;
-  const files = ["smoke.mjs", "key.pem", "certificate.pem", "rsa.pem"];
   const env = { NODE_EXTRA_CA_CERTS: ca.file };
-  const ended = await run(command, [...args, ...files], { cwd: folder, env, limitMs: 60_000 });
-  endedWell(ended);
-  assert.equal(ended.stdout, "all as it must be\n");
-  assert.equal(ended.stderr, "");
+  for (const files of [["smoke.mjs", "key.pem", "certificate.pem", "rsa.pem"], ["workers.mjs"]]) {
+    const ended = await run(command, [...args, ...files], { cwd: folder, env, limitMs: 60_000 });
+    endedWell(ended);
+    assert.equal(ended.stdout, "all as it must be\n");
+    assert.equal(ended.stderr, "");
+  }
 }
 
 /**

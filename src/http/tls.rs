@@ -7,11 +7,12 @@ use rustls::{
     pki_types::ServerName,
 };
 
+pub use environment::{TlsEnvironment, verifies};
 pub use own::{OwnTls, TlsOptions};
 pub(super) use shared_config::SharedConfig;
 use trust::Trust;
 pub use verdict::{detail, node_code, reason};
-pub(super) use verdict::{is_of_dialect, of_node};
+pub(super) use verdict::{is_for_want_of_folders, is_of_dialect, of_node};
 use verifier::Verifier;
 
 mod alerts;
@@ -22,6 +23,7 @@ mod der;
 #[cfg(test)]
 mod differential;
 mod encrypted_key;
+mod environment;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
@@ -38,34 +40,6 @@ mod trust;
 mod verdict;
 mod verifier;
 
-/// The environment variables that choose trusted CAs, as the environment that made the call has them.
-/// An empty one counts as unset.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TlsEnvironment {
-    /// `SSL_CERT_FILE`, a PEM file that takes the place of the system's certificates.
-    pub ssl_cert_file: Option<String>,
-    /// `SSL_CERT_DIR`, directories of PEM files that do so, separated as in `PATH`.
-    pub ssl_cert_dir: Option<String>,
-    /// `NODE_EXTRA_CA_CERTS`, a PEM file that is trusted as well.
-    pub node_extra_ca_certs: Option<String>,
-    /// `NODE_TLS_REJECT_UNAUTHORIZED`, which at exactly `0` turns verification off.
-    pub node_tls_reject_unauthorized: Option<String>,
-}
-
-impl TlsEnvironment {
-    /// Whether servers are verified.
-    #[must_use]
-    pub fn verifies(&self) -> bool {
-        verifies(self.node_tls_reject_unauthorized.as_deref())
-    }
-}
-
-/// Whether servers are verified where `NODE_TLS_REJECT_UNAUTHORIZED` is this.
-#[must_use]
-pub fn verifies(reject_unauthorized: Option<&str>) -> bool {
-    reject_unauthorized != Some("0")
-}
-
 /// TLS 1.2 and 1.3 for HTTP/1.1, trusting Mozilla's roots and what `environment` names; and the
 /// warnings that go with it, each once.
 ///
@@ -73,17 +47,23 @@ pub fn verifies(reject_unauthorized: Option<&str>) -> bool {
 #[must_use]
 pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>) {
     let mut warnings = Vec::new();
-    let trust = if environment.verifies() {
-        Some(Trust::read(environment, &mut warnings))
-    } else {
-        warnings.push(UNVERIFIED.to_owned());
-        None
-    };
+    let files = files_trust(environment, &mut warnings);
+    let trust = files.map(|trust| Arc::new(trust.with_folders(&mut warnings)));
     (config_with(trust), warnings)
 }
 
+/// What is trusted before folders are read; None where servers are not verified.
+fn files_trust(environment: &TlsEnvironment, warnings: &mut Vec<String>) -> Option<Trust> {
+    if environment.verifies() {
+        Some(Trust::of_files(environment, warnings))
+    } else {
+        warnings.push(UNVERIFIED.to_owned());
+        None
+    }
+}
+
 /// TLS 1.2 and 1.3 for HTTP/1.1 with servers that `trust` vouches for, with any where it is None.
-fn config_with(trust: Option<Trust>) -> ClientConfig {
+fn config_with(trust: Option<Arc<Trust>>) -> ClientConfig {
     let provider = aws_lc_rs::default_provider();
     let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
     let mut config = both_versions(ClientConfig::builder_with_provider(Arc::new(provider)))

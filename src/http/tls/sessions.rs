@@ -76,3 +76,72 @@ impl fmt::Debug for Sessions {
 
 /// As many as there are idle connections at most.
 const MOST_TICKETS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use rcgen::generate_simple_self_signed;
+    use rustls::{
+        ClientConnection, ServerConfig, ServerConnection, crypto::aws_lc_rs::default_provider,
+        pki_types::PrivatePkcs8KeyDer,
+    };
+
+    use super::{super::config_with, *};
+
+    /// A server that gives so many tickets in one handshake.
+    fn server(tickets: usize) -> ServerConnection {
+        let identity = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(identity.signing_key.serialize_der());
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![identity.cert.into()], key.into())
+            .unwrap();
+        config.send_tls13_tickets = tickets;
+        ServerConnection::new(Arc::new(config)).unwrap()
+    }
+
+    /// What a client of `sessions` has to say to `server`, and is answered, until both are done.
+    fn shake_hands(sessions: &Arc<Sessions>, name: &'static str, mut server: ServerConnection) {
+        let mut config = config_with(None);
+        config.resumption = Resumption::store(sessions.clone());
+        let name = ServerName::try_from(name).unwrap();
+        let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+        while client.wants_write() || server.wants_write() {
+            let mut said = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut said).unwrap();
+            }
+            let mut said = said.as_slice();
+            while !said.is_empty() {
+                server.read_tls(&mut said).unwrap();
+                server.process_new_packets().unwrap();
+            }
+            let mut answered = Vec::new();
+            while server.wants_write() {
+                server.write_tls(&mut answered).unwrap();
+            }
+            let mut answered = answered.as_slice();
+            while !answered.is_empty() {
+                client.read_tls(&mut answered).unwrap();
+                client.process_new_packets().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn of_all_servers_tickets_the_last_256_are_kept_and_each_is_taken_once() {
+        let sessions = Arc::new(Sessions {
+            others: ClientSessionMemoryCache::new(MOST_TICKETS),
+            tickets: Mutex::default(),
+        });
+        shake_hands(&sessions, "first.test", server(10));
+        shake_hands(&sessions, "localhost", server(250));
+        let taken = |name: &'static str| {
+            let name = ServerName::try_from(name).unwrap();
+            std::iter::from_fn(|| sessions.take_tls13_ticket(&name)).count()
+        };
+        assert_eq!([taken("localhost"), taken("first.test")], [250, 6]);
+        assert_eq!([taken("localhost"), taken("first.test")], [0, 0]);
+    }
+}

@@ -14,6 +14,12 @@ use std::{
 };
 
 use aws_lc_rs::{hmac, rand::SystemRandom, rsa, signature::RSA_PKCS1_SHA256};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, body::Bytes};
+use hyper_util::{
+    client::legacy::{Client as Legacy, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use key0_native::{
     access_token_issuer::{AccessTokenIssuer, IssuerConfig},
@@ -26,7 +32,7 @@ use key0_native::{
 };
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use tokio::{runtime::Builder, task::LocalSet};
+use tokio::{runtime::Builder, task::LocalSet, time::timeout};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,6 +75,10 @@ fn main() {
                 let (client, url) = (client.clone(), round.url.clone().unwrap_or_default());
                 runtime.block_on(waited(move || by_reqwest(&client, &url), &round))
             }
+            Kept::Legacy(client) => {
+                let (client, url) = (client.clone(), round.url.clone().unwrap_or_default());
+                runtime.block_on(waited(move || by_legacy(&client, &url), &round))
+            }
             Kept::Strategy(auth, io) => {
                 let (auth, io) = (auth.clone(), io.clone());
                 runtime.block_on(waited(move || header(&auth, &io), &round))
@@ -84,6 +94,7 @@ fn main() {
 enum Kept {
     Issuer(RemoteTokenIssuer, Arc<Io>),
     Reqwest(reqwest::Client),
+    Legacy(Legacy<HttpConnector, Full<Bytes>>),
     Strategy(Auth, Arc<Io>),
     Sync(Sync),
     Threads(Arc<dyn Fn() + Send + std::marker::Sync>),
@@ -123,6 +134,11 @@ impl Kept {
                 }))
             }
             ("reqwest", "issue") => Self::Reqwest(reqwest::Client::new()),
+            ("legacy", "issue") => {
+                let mut connector = HttpConnector::new();
+                connector.set_nodelay(true);
+                Self::Legacy(Legacy::builder(TokioExecutor::new()).build(connector))
+            }
             ("jsonwebtoken", work) => Self::Sync(by_jsonwebtoken(work)),
             ("aws-lc", "header-hs256") => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
@@ -214,6 +230,20 @@ fn by_reqwest(client: &reqwest::Client, url: &str) -> impl Future<Output = ()> +
     let answer = request.timeout(Duration::from_secs(10)).send();
     async {
         let body = answer.await.unwrap().bytes().await.unwrap();
+        drop(black_box(serde_json::from_slice::<Issued>(&body).unwrap().token));
+    }
+}
+
+/// By the client of hyper-util, which reqwest is around.
+fn by_legacy(
+    client: &Legacy<HttpConnector, Full<Bytes>>,
+    url: &str,
+) -> impl Future<Output = ()> + use<> {
+    let request = Request::post(url).header("content-type", "application/json");
+    let answer = client.request(request.body(BODY.into()).unwrap());
+    async {
+        let answered = async { answer.await.unwrap().collect().await.unwrap().to_bytes() };
+        let body = timeout(Duration::from_secs(10), answered).await.unwrap();
         drop(black_box(serde_json::from_slice::<Issued>(&body).unwrap().token));
     }
 }
