@@ -107,9 +107,9 @@ export declare class Issuer {
   /** True where signing belongs on another thread: `signLater` instead of `sign`. */
   get signsSlowly(): boolean
   /** Signs claims, given as JSON. */
-  sign(claims: string | undefined | null, ttlSeconds: unknown, nowMs: number): Outcome<string>
+  sign(claims: unknown, ttlSeconds: unknown, nowMs: number): Outcome<string>
   /** The same on a thread of the signing pool. */
-  signLater(claims: string | undefined | null, ttlSeconds: unknown, nowMs: number): Promise<string | ErrorRecord> | ErrorRecord
+  signLater(claims: unknown, ttlSeconds: unknown, nowMs: number): Promise<string | ErrorRecord> | ErrorRecord
   /** The payload as JSON. */
   verify(token: unknown, nowMs: number): Outcome<string>
   /** The payload as JSON. Entries of `fallbackSecrets` that are no strings are absent. */

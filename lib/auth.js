@@ -5,14 +5,13 @@
  * The strategies that make no requests.
  *
  * @import * as Types from "../index.js"
- * @import { Auth, ErrorRecord } from "../binding"
+ * @import { ErrorRecord } from "../binding"
  */
 
 const binding = require("./load.js");
 const { nativeHalf, sign } = require("./access-token.js");
 const { failed, isRecord, readable, unwrap } = require("./errors.js");
 const { provider } = require("./providers.js");
-const { environment } = require("./tls.js");
 
 /** @type {typeof Types.noAuth} */
 function noAuth() {
@@ -70,24 +69,15 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
     const ours = own();
     if (ours && peek) {
       const now = Date.now();
-      return { Authorization: peek(now) ?? (await signedLater(ours, now)) };
+      // It makes no requests: so it has no errands, and asks for no environment.
+      const value = peek(now) ?? /** @type {string | ErrorRecord} */ (await ours.load(now));
+      return { Authorization: isRecord(value) ? await failed(value) : value };
     }
     const signed = await issuer.sign(JSON.parse(unwrap(claims.json())), lifetime);
     const bearer = binding.bearer(readable("token of issuer.sign", () => signed?.token));
     return { Authorization: isRecord(bearer) ? await failed(bearer) : bearer };
   };
   return provider(headers, own);
-}
-
-/**
- * The header's value, signed on another thread.
- * @param {Auth} strategy
- * @param {number} now
- */
-async function signedLater(strategy, now) {
-  // It has no errands.
-  const value = /** @type {string | ErrorRecord} */ (await strategy.load(now, environment()));
-  return isRecord(value) ? failed(value) : value;
 }
 
 module.exports = { noAuth, sharedSecretAuth, signedJwtAuth };

@@ -17,11 +17,6 @@ function read(config, ...names) {
   return fields;
 }
 
-/** One of them. @param {any} config @param {string} name */
-function field(config, name) {
-  return readable(name, () => config?.[name]);
-}
-
 /** @param {unknown} value */
 function copied(value) {
   return Array.isArray(value) ? [...value] : value;
@@ -61,4 +56,4 @@ function joined(value) {
 
 const { toString: tag } = Object.prototype;
 
-module.exports = { address, copied, field, pairs, read };
+module.exports = { address, copied, pairs, read };

@@ -59,7 +59,9 @@ function sdkSearch(isKnown, use) {
     }
   }
 
-  function load() {
+  function seek() {
+    if (isKnown()) return;
+    resolve();
     useLoaded();
     if (isKnown() || !isToBeLoaded) return;
     isToBeLoaded = false;
@@ -92,13 +94,10 @@ function sdkSearch(isKnown, use) {
   return {
     /** In the background, and early: by the first failure a release's folder may be gone. */
     begin() {
-      if (isKnown()) return;
-      resolve();
-      useLoaded();
-      if (!isToBeLoaded) return;
-      if (!isCommonJs(candidates[0].owned)) load();
-      // It requires what it needs at its start first: this is not to come in between.
-      else setImmediate(load).unref();
+      // The call that an issuer is created for comes first, and what an application requires at its
+      // start. But a process may be about to give up reading files.
+      if (process.permission === undefined) setImmediate(seek);
+      else seek();
     },
 
     /**
@@ -108,8 +107,7 @@ function sdkSearch(isKnown, use) {
     async atFailure(isRefusal) {
       if (isKnown()) return;
       hasFailed = true;
-      resolve();
-      load();
+      seek();
       if (loading) {
         waitedSince ??= now();
         const longest = isRefusal ? REFUSAL_WAIT_MS : FAILURE_WAIT_MS;

@@ -5,7 +5,9 @@ import { Worker } from "node:worker_threads";
 let failed = 0;
 let passed = 0;
 for (const file of process.argv.slice(2)) {
-  const worker = new Worker(file, { stdout: true, stderr: true });
+  // It names at its end what failed.
+  const execArgv = ["--test-reporter=spec"];
+  const worker = new Worker(file, { stdout: true, stderr: true, execArgv });
   let said = "";
   for (const stream of [worker.stdout, worker.stderr]) {
     stream.setEncoding("utf8").on("data", (text) => {
@@ -16,7 +18,7 @@ for (const file of process.argv.slice(2)) {
     said += error.stack;
   });
   const code = await new Promise((resolve) => worker.once("exit", resolve));
-  const pass = Number(/^# pass (\d+)$/m.exec(said)?.[1] ?? 0);
+  const pass = Number(/^ℹ pass (\d+)$/m.exec(said)?.[1] ?? 0);
   passed += pass;
   if (code === 0 && pass > 0) continue;
   failed += 1;

@@ -87,14 +87,15 @@ impl Auth {
         }
     }
 
-    /// The header, where it is ready without waiting, for a call that verifies servers or does not.
+    /// The header's value, where it is ready without waiting, for a call that verifies servers or
+    /// does not.
     #[must_use]
-    pub fn peek(&self, now: Now, verifies: bool) -> Option<HeaderLine> {
+    pub fn peek(&self, now: Now, verifies: bool) -> Option<Secret> {
         match self {
             Self::None => None,
-            Self::SharedSecret(strategy) => Some(strategy.header()),
-            Self::SignedJwt(strategy) => strategy.peek(now).map(authorization),
-            Self::ClientCredentials(strategy) => strategy.peek(now, verifies).map(authorization),
+            Self::SharedSecret(strategy) => Some(strategy.header().value),
+            Self::SignedJwt(strategy) => strategy.peek(now),
+            Self::ClientCredentials(strategy) => strategy.peek(now, verifies),
         }
     }
 
@@ -118,7 +119,11 @@ impl Auth {
     /// that later callers find it. Call it inside a tokio runtime.
     #[must_use]
     pub fn headers(&self, now: Now, io: &Io) -> Headers {
-        if let Some(line) = self.peek(now, io.http.environment().verifies()) {
+        let ready_line = match self {
+            Self::SharedSecret(strategy) => Some(strategy.header()),
+            _ => self.peek(now, io.http.environment().verifies()).map(authorization),
+        };
+        if let Some(line) = ready_line {
             return Box::pin(ready(Ok(vec![line])));
         }
         match self {

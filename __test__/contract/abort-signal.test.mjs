@@ -172,7 +172,7 @@ describe("2,000 aborted calls that fetch sends", () => {
     const onWarning = (/** @type {Error} */ warning) => warnings.push(warning);
     process.on("warning", onWarning);
     t.after(() => process.off("warning", onWarning));
-    const issue = createRemoteTokenIssuer({ url: server.url, fetch });
+    const issue = createRemoteTokenIssuer({ url: server.url, fetch, timeoutMs: 60_000 });
     for (let round = 0; round < 20; round += 1) {
       all = gate();
       const aborting = new AbortController();

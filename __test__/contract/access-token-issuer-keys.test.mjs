@@ -91,6 +91,19 @@ describe("an HS256 issuer", () => {
     });
   }
 
+  it("keys with every byte of a secret of any length", async () => {
+    // Around the lengths at which the border reads a string another way.
+    for (const letter of ["a", "é", "密", "😀", "\ud800"]) {
+      for (let bytes = 2030; bytes < 2060; bytes++) {
+        const letters = Math.floor(bytes / Buffer.byteLength(letter));
+        const rest = "x".repeat(bytes - letters * Buffer.byteLength(letter));
+        for (const secret of [letter.repeat(letters) + rest, rest + letter.repeat(letters)]) {
+          readHs256(await signed(secret), secret);
+        }
+      }
+    }
+  });
+
   it("does not look at a private key", async () => {
     for (const privateKey of ["no PEM", 42, null, EC.pkcs8]) {
       readHs256(await signed({ secret: SECRET, privateKey }));

@@ -149,15 +149,15 @@ const CALLS = [
   ],
   [
     "a backend that hangs",
-    "timed out after 200 ms, waiting for the answer of ORIGIN",
+    "timed out after 1000 ms, waiting for the answer of ORIGIN",
     "Remote token issuance timed out",
-    answered(NEVER, { timeoutMs: 200 }),
+    answered(NEVER, { timeoutMs: 1_000 }),
   ],
   [
     "an OAuth server that hangs",
-    "timed out after 200 ms, waiting for the token of ORIGIN",
+    "timed out after 1000 ms, waiting for the token of ORIGIN",
     "Remote token issuance timed out",
-    authorized(NEVER, { timeoutMs: 200 }),
+    authorized(NEVER, { timeoutMs: 1_000 }),
   ],
 ];
 

@@ -9,7 +9,8 @@ import { CANARY, issueTimedOut, rejectsWith } from "../support/errors.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { httpServer, rawServer, reply } from "../support/server.mjs";
 
-const LIMIT = 200;
+/** Enough for a busy machine to send a request in a half of it. */
+const LIMIT = 1_000;
 
 /**
  * Asserts that a call ends at its deadline, not before and not long after.
@@ -22,10 +23,10 @@ async function timesOut(config, sent) {
   const call = createRemoteTokenIssuer({ timeoutMs: LIMIT, ...config })(PAYMENT);
   await rejectsWith(call, issueTimedOut({ sent }));
   const took = performance.now() - started;
-  assert.ok(took >= LIMIT - 1 && took < 5_000, `took ${took} ms`);
+  assert.ok(took >= LIMIT - 1 && took < 10_000, `took ${took} ms`);
 }
 
-describe("the deadline", () => {
+describe("the deadline", { concurrency: true }, () => {
   it("covers auth: a promise that never settles", async (t) => {
     const server = await httpServer(t);
     await timesOut({ url: server.url, auth: () => new Promise(() => {}) }, false);
@@ -47,9 +48,9 @@ describe("the deadline", () => {
 
   it("counts auth's time: what is left is for the request", async (t) => {
     const server = await httpServer(t, (_, response) => {
-      setTimeout(reply, 150, response);
+      setTimeout(reply, LIMIT * 0.75, response);
     });
-    const auth = () => new Promise((resolve) => setTimeout(resolve, 150, {}));
+    const auth = () => new Promise((resolve) => setTimeout(resolve, LIMIT / 2, {}));
     await timesOut({ url: server.url, auth }, true);
   });
 
@@ -68,7 +69,7 @@ describe("the deadline", () => {
       connection.socket.pause();
     });
     const params = /** @type {any} */ ({ ...PAYMENT, blob: "x".repeat(2e7) });
-    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 1_000 });
+    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 2_000 });
     await rejectsWith(issue(params), issueTimedOut({ sent: true }));
   });
 
@@ -127,7 +128,7 @@ async function fullPort(t) {
     t.after(() => socket.destroy());
     isFull = await Promise.race([
       new Promise((resolve) => socket.once("connect", () => resolve(false))),
-      new Promise((resolve) => setTimeout(resolve, 200, true)),
+      new Promise((resolve) => setTimeout(resolve, 1_000, true)),
     ]);
   }
   return port;

@@ -90,15 +90,15 @@ for (const exchange of EXCHANGES) {
   });
 }
 
-describe("the cause at the deadline", () => {
+describe("the cause at the deadline", { concurrency: true }, () => {
   /** What it is where this was waited for. */
   const late = (/** @type {string} */ phase, /** @type {boolean} */ sent) =>
-    issueTimedOut({ message: `timed out after 150 ms, ${phase}`, code: "ETIMEDOUT", sent });
+    issueTimedOut({ message: `timed out after 1000 ms, ${phase}`, code: "ETIMEDOUT", sent });
 
   it("names auth, and nothing was sent", async (t) => {
     const silent = await rawServer(t, () => {});
     const auth = () => new Promise(() => {});
-    const issue = createRemoteTokenIssuer({ url: silent.url, timeoutMs: 150, auth });
+    const issue = createRemoteTokenIssuer({ url: silent.url, timeoutMs: 1_000, auth });
     await rejectsWith(issue(PAYMENT), late("waiting for auth", false));
     assert.equal(silent.connections.length, 0);
   });
@@ -107,13 +107,13 @@ describe("the cause at the deadline", () => {
     const silent = await rawServer(t, () => {});
     const config = { tokenUrl: silent.url, clientId: "id", clientSecret: CANARY };
     const auth = oauthClientCredentialsAuth(config);
-    const issue = createRemoteTokenIssuer({ url: "http://127.0.0.1:1/", timeoutMs: 150, auth });
+    const issue = createRemoteTokenIssuer({ url: "http://127.0.0.1:1/", timeoutMs: 1_000, auth });
     await rejectsWith(issue(PAYMENT), late(`waiting for the token of ${silent.origin}`, false));
   });
 
   it("names the backend that does not answer, and bytes went out", async (t) => {
     const silent = await rawServer(t, () => {});
-    const issue = createRemoteTokenIssuer({ url: silent.url, timeoutMs: 150 });
+    const issue = createRemoteTokenIssuer({ url: silent.url, timeoutMs: 1_000 });
     await rejectsWith(issue(PAYMENT), late(`waiting for the answer of ${silent.origin}`, true));
     assert.equal(silent.requests.length, 1);
   });
@@ -121,7 +121,7 @@ describe("the cause at the deadline", () => {
   it("names the backend that is connected to: a TLS handshake without an answer", async (t) => {
     const silent = await rawServer(t, () => {});
     const origin = silent.origin.replace("http:", "https:");
-    const issue = createRemoteTokenIssuer({ url: `${origin}/`, timeoutMs: 150 });
+    const issue = createRemoteTokenIssuer({ url: `${origin}/`, timeoutMs: 1_000 });
     await rejectsWith(issue(PAYMENT), late(`connecting to ${origin}`, false));
   });
 
@@ -131,7 +131,7 @@ describe("the cause at the deadline", () => {
     const server = await httpServer(t, (_, response) => {
       reply(response, "", 307, { location: `${origin}/` });
     });
-    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 150 });
+    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 1_000 });
     await rejectsWith(issue(PAYMENT), late(`connecting to ${origin}`, true));
   });
 });

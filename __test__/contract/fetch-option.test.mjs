@@ -447,9 +447,9 @@ describe("the deadline, where fetch sends", () => {
       return new Promise(() => {});
     });
     await rejectsWith(
-      issuerWith(fetch, { timeoutMs: 50 })(PAYMENT),
+      issuerWith(fetch, { timeoutMs: 500 })(PAYMENT),
       issueTimedOut({
-        message: "timed out after 50 ms, waiting for the answer of https://backend.internal",
+        message: "timed out after 500 ms, waiting for the answer of https://backend.internal",
         sent: true,
       }),
     );
@@ -459,7 +459,7 @@ describe("the deadline, where fetch sends", () => {
   it("ends the reading of an answer", async () => {
     const silent = () => new Response(new ReadableStream({}));
     await rejectsWith(
-      issuerWith(mock(silent).fetch, { timeoutMs: 50 })(PAYMENT),
+      issuerWith(mock(silent).fetch, { timeoutMs: 500 })(PAYMENT),
       issueTimedOut({ sent: true }),
     );
   });

@@ -34,11 +34,13 @@ async function connectionsOfTwo(t, headers) {
  */
 async function isKeptFor(t, headers, limitMs) {
   const server = await rawServer(t, answer(token("t"), { headers }));
-  const started = performance.now();
+  const began = performance.now();
   await createRemoteTokenIssuer({ url: server.url })(PAYMENT);
+  const answered = performance.now();
   await server.connections[0].closed;
-  const ms = performance.now() - started;
-  assert.ok(ms >= limitMs && ms < limitMs + 900, `${ms} ms`);
+  const closed = performance.now();
+  const [atMost, atLeast] = [closed - began, closed - answered];
+  assert.ok(atMost >= limitMs && atLeast < limitMs + 900, `${atLeast} to ${atMost} ms`);
 }
 
 describe("an idle connection", { concurrency: true }, () => {
@@ -98,9 +100,9 @@ describe("an idle connection", { concurrency: true }, () => {
 
 // Alone: what becomes of other connections has all of them looked at.
 it("an idle connection is closed at once when its server closes it", {
-  timeout: 5_000,
+  timeout: 60_000,
 }, async (t) => {
-  const headers = ["Keep-Alive: timeout=60"];
+  const headers = ["Keep-Alive: timeout=600"];
   const server = await rawServer(t, answer(token("t"), { headers }));
   await createRemoteTokenIssuer({ url: server.url })(PAYMENT);
   const [first] = server.connections;
@@ -110,7 +112,7 @@ it("an idle connection is closed at once when its server closes it", {
 
 describe("a connection that carried bytes nobody asked for", () => {
   const poison = answer(token("poison"));
-  const KEPT = { headers: ["Keep-Alive: timeout=60"] };
+  const KEPT = { headers: ["Keep-Alive: timeout=600"] };
 
   it("is not used again: a second answer behind the first", async (t) => {
     const server = await rawServer(t, async (connection) => {
@@ -124,7 +126,7 @@ describe("a connection that carried bytes nobody asked for", () => {
     assert.equal(server.requests[1].connection, 2);
   });
 
-  it("is closed: an answer while it is idle", { timeout: 5_000 }, async (t) => {
+  it("is closed: an answer while it is idle", { timeout: 60_000 }, async (t) => {
     const server = await rawServer(t, async (connection) => {
       await connection.request();
       await connection.write(answer(token(`t${connection.number}`), KEPT));
@@ -148,15 +150,16 @@ describe("a connection whose call was given up", { concurrency: true }, () => {
     ["in the body of a refusal", "HTTP/1.1 500 Oops\r\nContent-Length: 13\r\n\r\nno"],
   ];
   for (const [stage, bytes] of stages) {
-    it(`${stage} is closed, and the next call has its own`, { timeout: 8_000 }, async (t) => {
+    it(`${stage} is closed, and the next call has its own`, { timeout: 60_000 }, async (t) => {
       const server = await rawServer(t, async (connection) => {
         await connection.request();
         if (connection.number > 1) return connection.write(answer(token("second")));
         await connection.write(bytes);
         if (await connection.request()) await connection.write(answer(token("first, late")));
       });
-      const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 1_000 });
-      await rejectsWith(issue(PAYMENT), issueTimedOut({ sent: true }));
+      const hasty = createRemoteTokenIssuer({ url: server.url, timeoutMs: 1_500 });
+      await rejectsWith(hasty(PAYMENT), issueTimedOut({ sent: true }));
+      const issue = createRemoteTokenIssuer({ url: server.url });
       assert.equal((await issue(PAYMENT)).token, "second");
       assert.equal(server.requests[1].connection, 2);
       await server.connections[0].closed;

@@ -220,7 +220,7 @@ for (const { name, call, refused: refusedWith } of EXCHANGES) {
       });
     }
 
-    it("is read for 64 KiB, then the connection is dropped", { timeout: 8_000 }, async (t) => {
+    it("is read for 64 KiB, then the connection is dropped", { timeout: 60_000 }, async (t) => {
       const server = await rawServer(t, async (connection) => {
         await connection.request();
         await connection.write(`${start}Content-Length: 9999999\r\n\r\n`);
@@ -237,7 +237,7 @@ for (const { name, call, refused: refusedWith } of EXCHANGES) {
 describe("past the deadline", () => {
   it("it is the timeout, whatever came of a refusal", async (t) => {
     const server = await rawServer(t, "HTTP/1.1 500 Oops\r\nContent-Length: 99\r\n\r\nno plan");
-    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 200 });
+    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 1_000 });
     await rejectsWith(issue(PAYMENT), issueTimedOut({ sent: true }));
   });
 });

@@ -73,7 +73,7 @@ describe("a POST on a connection that was kept", () => {
   }
 
   it("goes to another connection where the server had closed that one", {
-    timeout: 5_000,
+    timeout: 60_000,
   }, async (t) => {
     const server = await rawServer(t, async (connection) => {
       if (!(await connection.request())) return;

@@ -207,9 +207,9 @@ describe("redirects", () => {
 
   it("share one deadline", async (t) => {
     const server = await httpServer(t, (_, response) => {
-      setTimeout(reply, 100, response, "", 307, { location: "/next" });
+      setTimeout(reply, 300, response, "", 307, { location: "/next" });
     });
-    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 250 });
+    const issue = createRemoteTokenIssuer({ url: server.url, timeoutMs: 1_000 });
     await rejectsWith(issue(PAYMENT), issueTimedOut({ sent: true }));
   });
 

@@ -147,7 +147,7 @@ describe("an answer of more than 1 MiB", () => {
     ["in chunks", "Transfer-Encoding: chunked"],
     ["until the connection ends", "Connection: close"],
   ]) {
-    it(`is given up before it ends, ${name}`, { timeout: 5_000 }, async (t) => {
+    it(`is given up before it ends, ${name}`, { timeout: 60_000 }, async (t) => {
       const server = await rawServer(t, async (connection) => {
         await connection.request();
         await connection.write(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n`);

@@ -39,7 +39,7 @@ describe("the process", { concurrency: 2 }, () => {
   it("ends by itself when only idle connections are left", async (t) => {
     const server = await rawServer(
       t,
-      answer('{"token":"t"}', { headers: ["Keep-Alive: timeout=60"] }),
+      answer('{"token":"t"}', { headers: ["Keep-Alive: timeout=600"] }),
     );
     const ended = await runScript(
       `${IMPORT} console.log((await createRemoteTokenIssuer({ url })({})).token);`,
@@ -48,7 +48,6 @@ describe("the process", { concurrency: 2 }, () => {
     endedWell(ended);
     assert.equal(ended.stdout, "t\n");
     assert.equal(ended.stderr, "");
-    assert.ok(ended.ms < 8_000, `took ${ended.ms} ms`);
   });
 
   it("stays while a call is under way", async (t) => {
@@ -87,23 +86,21 @@ describe("the process", { concurrency: 2 }, () => {
       else arrived += 1;
     });
     const source = `${IMPORT}
-      for (let i = 0; i < 50; i += 1) createRemoteTokenIssuer({ url })({});
+      for (let i = 0; i < 50; i += 1) createRemoteTokenIssuer({ url, timeoutMs: 600_000 })({});
       while ((await (await fetch(new URL("/count", url))).json()).token !== "50");
       process.exit(7);`;
     const ended = await runScript(source, { args: [server.url] });
     assert.deepEqual({ ...ended, ms: 0 }, { code: 7, signal: null, stdout: "", stderr: "", ms: 0 });
-    assert.ok(ended.ms < 8_000, `took ${ended.ms} ms`);
   });
 
   it("ends by an uncaught error with calls under way", async (t) => {
     const server = await httpServer(t, () => {});
     const source = `${IMPORT}
-      createRemoteTokenIssuer({ url })({});
+      createRemoteTokenIssuer({ url, timeoutMs: 600_000 })({});
       setTimeout(() => { throw new Error("on purpose"); }, 100);`;
     const ended = await runScript(source, { args: [server.url] });
     assert.deepEqual([ended.code, ended.signal], [1, null]);
     assert.match(ended.stderr, /error: on purpose/i);
-    assert.ok(ended.ms < 8_000, `took ${ended.ms} ms`);
   });
 
   // B43
@@ -287,13 +284,12 @@ describe("workers", { concurrency: 2 }, () => {
       const worker = new Worker(\`
         const { parentPort, workerData: url } = require("node:worker_threads");
         const { createRemoteTokenIssuer } = require("./index.js");
-        for (let i = 0; i < 50; i += 1) createRemoteTokenIssuer({ url })({});
+        for (let i = 0; i < 50; i += 1) createRemoteTokenIssuer({ url, timeoutMs: 600_000 })({});
         parentPort.postMessage("under way");
       \`, { eval: true, execArgv: [], workerData: process.argv[1] });
       await once(worker, "message");
       process.exit(3);`;
     const ended = await runScript(source, { args: [silent.url] });
     assert.deepEqual({ ...ended, ms: 0 }, { code: 3, signal: null, stdout: "", stderr: "", ms: 0 });
-    assert.ok(ended.ms < 8_000, `took ${ended.ms} ms`);
   });
 });

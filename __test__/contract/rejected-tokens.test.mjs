@@ -126,7 +126,7 @@ describe("a token that the backend answers with 401", () => {
       if (asked === 1) reply(response, { access_token: "token-1", expires_in: 3600 });
     });
     const backend = await backendThatTakes(t, new Set());
-    const issue = createRemoteTokenIssuer({ url: backend.url, auth, timeoutMs: 1_000 });
+    const issue = createRemoteTokenIssuer({ url: backend.url, auth, timeoutMs: 3_000 });
     await rejectsWith(
       issue(PAYMENT),
       issueFailed("Backend failed to issue token: 401", {
@@ -141,7 +141,7 @@ describe("a token that the backend answers with 401", () => {
     const backend = await httpServer(t, ({ headers }, response) => {
       if (headers.authorization === "Bearer token-1") reply(response, REFUSED, 401);
     });
-    const issue = createRemoteTokenIssuer({ url: backend.url, auth, timeoutMs: 1_000 });
+    const issue = createRemoteTokenIssuer({ url: backend.url, auth, timeoutMs: 3_000 });
     await rejectsWith(issue(PAYMENT), issueTimedOut({ sent: true }));
     assert.equal(backend.requests.length, 2);
   });

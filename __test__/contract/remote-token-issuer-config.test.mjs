@@ -101,7 +101,7 @@ describe("timeoutMs", { concurrency: true }, () => {
       const call = create({ url: silent.url, timeoutMs })(PAYMENT);
       await rejectsWith(call, issueTimedOut());
       const took = performance.now() - started;
-      assert.ok(took >= Number(timeoutMs) - 1 && took < 5_000, `took ${took} ms`);
+      assert.ok(took >= Number(timeoutMs) - 1 && took < 9_000, `took ${took} ms`);
     });
   }
 
@@ -111,7 +111,7 @@ describe("timeoutMs", { concurrency: true }, () => {
       const started = performance.now();
       await rejectsWith(create({ url: silent.url, timeoutMs })(PAYMENT), issueTimedOut());
       const took = performance.now() - started;
-      assert.ok(took >= 9_999 && took < 14_000, `took ${took} ms`);
+      assert.ok(took >= 9_999 && took < 20_000, `took ${took} ms`);
     });
   }
 

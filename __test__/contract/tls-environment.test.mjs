@@ -110,7 +110,7 @@ describe("a variable", () => {
 
 // D23
 describe("a CA file that takes long to read", () => {
-  it("is read once, however many calls end before", { timeout: 20_000 }, async (t) => {
+  it("is read once, however many calls end before", { timeout: 60_000 }, async (t) => {
     const ca = authority(t);
     const file = join(ca.file, "..", "long.pem");
     const text = `${"not a certificate, but text around one\n".repeat(300_000)}`;

@@ -82,7 +82,7 @@ describe("the same server, called natively and through fetch, is the same error:
       });
       const { origin } = new URL(server.url);
       const failure = async (/** @type {any} */ fetch) => {
-        const config = { url: server.url, timeoutMs: then === "stay" ? 1_500 : 10_000, fetch };
+        const config = { url: server.url, timeoutMs: then === "stay" ? 3_000 : 10_000, fetch };
         const { code, httpStatus, message, cause } = await rejection(
           createRemoteTokenIssuer(config)(PAYMENT),
         );

@@ -26,6 +26,9 @@ const SOURCE = `
     process.stdout.write(JSON.stringify({ ...result, at: Date.now() }));
 `;
 
+/** Far less than the 30 s of a lookup, and more than a slow machine takes. */
+const SOON = 10_000;
+
 /** What the script says, and how long after that its process ended. @param {string} source */
 async function said(source) {
   const resolvConf = "nameserver 127.0.0.1\noptions timeout:30\n";
@@ -38,15 +41,15 @@ describe("a silent name server", { skip }, () => {
     const { code, ms, exit } = await said("say(await timed(() => issue({})));");
     t.diagnostic(`${ms.toFixed(0)} ms; the process was gone ${exit} ms later`);
     assert.equal(code, "TOKEN_ISSUE_TIMEOUT");
-    assert.ok(ms >= 299 && ms < 1_500, `${ms} ms`);
-    assert.ok(exit < 1_000, `${exit} ms`);
+    assert.ok(ms >= 299 && ms < SOON, `${ms} ms`);
+    assert.ok(exit < SOON, `${exit} ms`);
   });
 
   it("does not hold up process.exit with lookups under way", async () => {
     const { exit } = await said(`
       for (let i = 0; i < 50; i += 1) issue({}).catch(() => {});
       setTimeout(() => { say({}); process.exit(0); }, 100);`);
-    assert.ok(exit < 1_000, `${exit} ms`);
+    assert.ok(exit < SOON, `${exit} ms`);
   });
 
   it("does not hold up a worker that ends", async () => {
@@ -63,30 +66,30 @@ describe("a silent name server", { skip }, () => {
       say({ ms: performance.now() - started });
       // Deno keeps a process for it after a worker's end, whatever \`unref\` says.
       socket.close();`);
-    assert.ok(ms < 1_000 && exit < 1_000, `${ms} and ${exit} ms`);
+    assert.ok(ms < SOON && exit < SOON, `${ms} and ${exit} ms`);
   });
 
   // An address is not looked up, `localhost` is: in /etc/hosts.
   for (const host of ["127.0.0.1", "localhost"]) {
     for (const silent of ["one silent name", "600 silent names"]) {
-      it(`does not hold up a call to ${host} beside 600 calls of ${silent}`, async (t) => {
-        const { code, ms } = await said(`
+      it(`does not hold up a call to ${host} beside 600 calls of ${silent}`, async () => {
+        const { code, over } = await said(`
           const server = createServer((_, response) => response.end('{"token":"t"}'));
           await new Promise((go) => server.listen(0, "127.0.0.1", go));
-          const calls = Array.from({ length: 600 }, (_, i) => {
+          const others = new AbortController();
+          let over = 0;
+          for (let i = 0; i < 600; i += 1) {
             const url = ${silent.startsWith("one")} ? "http://silent.example/" : "http://s" + i + ".example/";
-            return createRemoteTokenIssuer({ url, timeoutMs: 2_000 })({}).catch(() => {});
-          });
+            createRemoteTokenIssuer({ url, timeoutMs: 60_000 })({}, others).catch(() => over += 1);
+          }
           await new Promise((go) => setTimeout(go, 50));
           const url = "http://${host}:" + server.address().port;
-          const result = await timed(() => createRemoteTokenIssuer({ url })({}));
-          await Promise.all(calls);
+          const { code } = await timed(() => createRemoteTokenIssuer({ url })({}));
+          say({ code, over });
+          others.abort();
           server.close();
-          server.closeAllConnections();
-          say(result);`);
-        t.diagnostic(`${ms.toFixed(0)} ms`);
-        assert.equal(code, "t");
-        assert.ok(ms < 1_000, `${ms} ms`);
+          server.closeAllConnections();`);
+        assert.deepEqual([code, over], ["t", 0]);
       });
     }
   }
@@ -149,7 +152,8 @@ describe("a name that moves to another address", { skip }, () => {
       const { port } = server.address();
       const moving = createRemoteTokenIssuer({
         url: "http://backend.example:" + port,
-        timeoutMs: 1_100,
+        // Another lookup begins after a second.
+        timeoutMs: 3_000,
       });
       const call = () => moving({}).then(({ token }) => token, ({ cause, code }) => cause.code ?? code);
       const tokens = [];

@@ -258,7 +258,7 @@ describe("memory", () => {
       const { grown, messages, next } = await jsonOf(
         `import { createRemoteTokenIssuer } from "./index.mjs";
         const [, origin] = process.argv;
-        const bad = createRemoteTokenIssuer({ url: origin + "/bad", timeoutMs: 60_000 });
+        const bad = createRemoteTokenIssuer({ url: origin + "/bad", timeoutMs: 100_000 });
         const good = createRemoteTokenIssuer({ url: origin + "/good" });
         await good({});
         const before = process.memoryUsage().rss;
@@ -270,7 +270,7 @@ describe("memory", () => {
         clearInterval(watch);
         const tokens = next.map(({ token }) => token).join("");
         console.log(JSON.stringify({ grown: (most - before) / 2 ** 20, messages, next: tokens }));`,
-        { args: [server.origin], limitMs: 60_000 },
+        { args: [server.origin] },
       );
       t.diagnostic(`${grown.toFixed(1)} MiB more at the most`);
       assert.equal(messages.length, 1);

@@ -129,7 +129,7 @@ describe("nginx that closes connections", { concurrency: true }, () => {
     assert.deepEqual(await accounts(), { made: 300, lost: 0 });
   });
 
-  it("in a reload doubles none", { timeout: 20_000 }, async (t) => {
+  it("in a reload doubles none", { timeout: 60_000 }, async (t) => {
     const { payAtOnce, workers, reload, accounts } = await countedBackend(t, "", true);
     await payAtOnce(10);
     for (let reloads = 1; reloads <= 5; reloads += 1) {

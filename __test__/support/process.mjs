@@ -18,7 +18,7 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
  * Runs an ES module's text in the package's folder, with `./index.mjs` there to import; ended by
- * SIGKILL after `limitMs`.
+ * SIGKILL after `limitMs`, which none but one that hangs needs.
  *
  * @typedef {object} Options
  * @property {Record<string, string>} [env]
@@ -59,7 +59,7 @@ export function evaluation(source, args = [], nodeArgs = []) {
  * @param {{ cwd?: string, env?: Record<string, string>, limitMs?: number }} [options]
  * @returns {Promise<Ended>}
  */
-export async function run(file, args, { cwd = ROOT, env = {}, limitMs = 20_000 } = {}) {
+export async function run(file, args, { cwd = ROOT, env = {}, limitMs = 120_000 } = {}) {
   const started = performance.now();
   const child = spawn(file, args, {
     cwd,

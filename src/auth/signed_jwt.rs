@@ -93,14 +93,14 @@ impl SignedJwt {
         now: Now,
         pool: &SigningPool,
     ) -> impl Future<Output = Result<Secret, Key0Error>> + Send + use<> {
+        let signed = pool.run(self.job(now));
+        async { signed.await.unwrap_or_else(|lost| Err(Key0Error::internal(&lost.to_string()))) }
+    }
+
+    /// What signs it, for a thread of the pool.
+    pub fn job(&self, now: Now) -> impl FnOnce() -> Result<Secret, Key0Error> + Send + use<> {
         let strategy = self.clone();
-        let signed = pool.run(move || strategy.signed(now));
-        async {
-            match signed.await {
-                Ok(signed) => signed.map_err(|error| Key0Error::internal(&error.to_string())),
-                Err(lost) => Err(Key0Error::internal(&lost.to_string())),
-            }
-        }
+        move || strategy.signed(now).map_err(|error| Key0Error::internal(&error.to_string()))
     }
 
     fn signed(&self, now: Now) -> Result<Secret, SignError> {

@@ -16,7 +16,7 @@ use super::{
     pool::{Pool, Turn, Waiting},
     reply,
     resolver::Resolver,
-    tls::{SharedConfig, TlsEnvironment},
+    tls::{self, SharedConfig, TlsEnvironment},
 };
 use crate::fault_injection;
 
@@ -200,8 +200,8 @@ impl Client {
     }
 
     async fn open(&self, target: &Target) -> Result<Connection, OpenFailed> {
-        let Shared { environment, tls, resolver, pool } = &*self.shared;
-        let socket = async {
+        let Shared { environment, tls: shared_config, resolver, pool } = &*self.shared;
+        let socket = async || {
             let notes = self.notes(target.origin());
             let socket = loop {
                 let seen = pool.clearings();
@@ -216,17 +216,25 @@ impl Client {
             }
             Ok(socket)
         };
-        let tls = async {
+        let config = async || {
             let config = match &target.tls {
                 _ if !target.is_https() => return Ok(None),
-                Some(own) => own.config(environment, tls).await,
-                None => tls.get(environment).await,
+                Some(own) => own.config(environment, shared_config).await,
+                None => shared_config.get(environment).await,
             };
             config.map(Some).map_err(OpenFailed::Roots)
         };
-        // The first call of a process need not wait for its roots before it connects.
-        let (socket, tls) = try_join!(socket, tls)?;
-        Connection::open(socket, target, tls).await
+        loop {
+            // The first call of a process need not wait for its roots before it connects.
+            let (socket, config) = try_join!(socket(), config())?;
+            match Connection::open(socket, target, config).await {
+                // Once: the next configuration has them. Nothing of a request has left.
+                Err(OpenFailed::Tls(error)) if tls::is_for_want_of_folders(&error) => {
+                    shared_config.read_folders(environment).await.map_err(OpenFailed::Roots)?;
+                }
+                opened => return opened,
+            }
+        }
     }
 }
 

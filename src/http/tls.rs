@@ -12,7 +12,7 @@ pub use own::{OwnTls, TlsOptions};
 pub(super) use shared_config::SharedConfig;
 use trust::Trust;
 pub use verdict::{detail, node_code, reason};
-pub(super) use verdict::{is_of_dialect, of_node};
+pub(super) use verdict::{is_for_want_of_folders, is_of_dialect, of_node};
 use verifier::Verifier;
 
 mod alerts;
@@ -47,17 +47,23 @@ mod verifier;
 #[must_use]
 pub fn client_config(environment: &TlsEnvironment) -> (ClientConfig, Vec<String>) {
     let mut warnings = Vec::new();
-    let trust = if environment.verifies() {
-        Some(Trust::read(environment, &mut warnings))
-    } else {
-        warnings.push(UNVERIFIED.to_owned());
-        None
-    };
+    let files = files_trust(environment, &mut warnings);
+    let trust = files.map(|trust| Arc::new(trust.with_folders(&mut warnings)));
     (config_with(trust), warnings)
 }
 
+/// What is trusted before folders are read; None where servers are not verified.
+fn files_trust(environment: &TlsEnvironment, warnings: &mut Vec<String>) -> Option<Trust> {
+    if environment.verifies() {
+        Some(Trust::of_files(environment, warnings))
+    } else {
+        warnings.push(UNVERIFIED.to_owned());
+        None
+    }
+}
+
 /// TLS 1.2 and 1.3 for HTTP/1.1 with servers that `trust` vouches for, with any where it is None.
-fn config_with(trust: Option<Trust>) -> ClientConfig {
+fn config_with(trust: Option<Arc<Trust>>) -> ClientConfig {
     let provider = aws_lc_rs::default_provider();
     let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
     let mut config = both_versions(ClientConfig::builder_with_provider(Arc::new(provider)))

@@ -10,7 +10,7 @@ use super::{
     config,
     outcome::{ErrorRecord, Outcome, lost, outcome},
     runtime,
-    text::Text,
+    text::{self, Text},
 };
 use crate::{
     access_token_issuer::{AccessTokenIssuer, IssuerConfig, SignError},
@@ -68,13 +68,13 @@ impl AccessTokenIssuerHandle {
     #[napi(ts_return_type = "Outcome<string>")]
     pub fn sign(
         &self,
-        claims: Option<String>,
+        claims: Unknown<'_>,
         ttl_seconds: Unknown<'_>,
         now_ms: f64,
     ) -> Outcome<Text> {
         outcome(|| -> Result<_, SignError> {
             let ttl_seconds = config::number("ttlSeconds", ttl_seconds)?;
-            sign(&self.issuer, claims.as_deref(), ttl_seconds, config::now(now_ms))
+            sign(&self.issuer, text::read(claims).as_deref(), ttl_seconds, config::now(now_ms))
         })
     }
 
@@ -83,7 +83,7 @@ impl AccessTokenIssuerHandle {
     pub fn sign_later<'env>(
         &self,
         env: &'env Env,
-        claims: Option<String>,
+        claims: Unknown<'_>,
         ttl_seconds: Unknown<'_>,
         now_ms: f64,
     ) -> napi::Result<Either<Object<'env>, ErrorRecord>> {
@@ -91,7 +91,7 @@ impl AccessTokenIssuerHandle {
             Ok(ttl_seconds) => ttl_seconds,
             Err(error) => return Ok(Either::B(error.into())),
         };
-        let issuer = self.issuer.clone();
+        let (issuer, claims) = (self.issuer.clone(), text::read(claims));
         let now = config::now(now_ms);
         let job = move || outcome(|| sign(&issuer, claims.as_deref(), ttl_seconds, now));
         runtime::spawn_signing(env, job, || Either::B(lost()))
@@ -101,7 +101,7 @@ impl AccessTokenIssuerHandle {
     #[napi(ts_return_type = "Outcome<string>")]
     pub fn verify(&self, token: Unknown<'_>, now_ms: f64) -> Outcome<Text> {
         // A value that is no string is refused as an empty token is.
-        let token = config::string("token", token).unwrap_or_default();
+        let token = text::read(token).unwrap_or_default();
         outcome(|| self.issuer.verify(&token, config::now(now_ms)).map(Text::from))
     }
 
@@ -119,7 +119,7 @@ impl AccessTokenIssuerHandle {
         };
         let secrets: Vec<Secret> =
             secrets.into_iter().filter_map(config::secret_if_string).collect();
-        let token = config::string("token", token).unwrap_or_default();
+        let token = text::read(token).unwrap_or_default();
         outcome(|| self.issuer.verify_with_fallback(&token, &secrets, config::now(now_ms)))
     }
 }

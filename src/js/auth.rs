@@ -89,7 +89,7 @@ impl AuthHandle {
             let reject_unauthorized: Option<String> =
                 if call.length() > 1 { call.get(1)? } else { None };
             let verifies = tls::verifies(reject_unauthorized.as_deref());
-            let peek = || auth.peek(now, verifies).map(|line| Text::from(line.value));
+            let peek = || auth.peek(now, verifies).map(Text::from);
             // After a panic the caller goes on to `load`, which meets it again and reports it.
             Ok(catch_unwind(AssertUnwindSafe(peek)).ok().flatten())
         })
@@ -112,6 +112,15 @@ impl AuthHandle {
         part: Option<&CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
+        if let Auth::SignedJwt(strategy) = &self.auth {
+            // Nothing else of it waits: so its promise is settled by the thread that signs.
+            let sign = strategy.job(now);
+            let job = move || outcome(|| sign().map(Text::from));
+            return Ok(match runtime::spawn_signing(env, job, || Either::B(lost()))? {
+                Either::A(promise) => Either::A(promise),
+                Either::B(record) => Either::B(Settled::B(record)),
+            });
+        }
         let now = part.map_or(now, |part| part.begun(now));
         let sends = part.is_some_and(CallHandle::sends);
         let along = part.and_then(|part| part.along(now));

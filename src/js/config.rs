@@ -7,6 +7,7 @@ use napi::{
     bindgen_prelude::{FromNapiValue, JsObjectValue as _, Object, Unknown},
 };
 
+use super::text;
 use crate::{
     error::ArgumentError, http::tls::TlsEnvironment, now::Now, remote_token_issuer::Timeout,
     secret::Secret,
@@ -56,10 +57,7 @@ impl<'env> Fields<'env> {
 
 /// A string.
 pub fn string(field: &'static str, value: Unknown<'_>) -> Result<String, ArgumentError> {
-    match kind(value) {
-        ValueType::String => cast(field, value),
-        other => Err(mistyped(field, "a string", other)),
-    }
+    text::read(value).ok_or_else(|| mistyped(field, "a string", kind(value)))
 }
 
 /// A string, or nothing.
@@ -111,7 +109,7 @@ pub fn function(field: &'static str, value: Unknown<'_>) -> Result<(), ArgumentE
 
 /// A string where it is one, nothing otherwise.
 pub fn secret_if_string(value: Unknown<'_>) -> Option<Secret> {
-    string("secret", value).ok().map(Secret::from)
+    text::read(value).map(Secret::from)
 }
 
 /// Whether it is no text, and more than a missing one: a `KeyObject`, a `Buffer`, a JWK.

@@ -1,8 +1,14 @@
-//! Texts on their way to JavaScript: made strings where they stand, without a copy in between.
+//! Texts on their way to JavaScript, made strings where they stand, without a copy in between; and
+//! strings on their way here, read in one call.
 
-use std::ptr;
+use std::{mem::MaybeUninit, ptr, slice};
 
-use napi::{bindgen_prelude::ToNapiValue, check_status, sys};
+use napi::{
+    JsValue as _,
+    bindgen_prelude::{FromNapiValue as _, ToNapiValue, Unknown},
+    check_status, sys,
+};
+use zeroize::Zeroize as _;
 
 use crate::secret::Secret;
 
@@ -49,3 +55,36 @@ impl ToNapiValue for Text {
         Ok(value)
     }
 }
+
+/// The string that `value` is; none where it is something else.
+#[expect(unsafe_code, reason = "napi's own conversion asks for the length first")]
+pub fn read(value: Unknown<'_>) -> Option<String> {
+    let raw = value.value();
+    let mut short = [MaybeUninit::<u8>::uninit(); SHORT];
+    let start = short.as_mut_ptr().cast::<u8>();
+    let mut len = 0;
+    // SAFETY: `value` is of the call that this runs in; the pointer and the length are of one array.
+    let status = unsafe {
+        sys::napi_get_value_string_utf8(raw.env, raw.value, start.cast(), SHORT, &raw mut len)
+    };
+    if status != sys::Status::napi_ok {
+        return None;
+    }
+    // SAFETY: so many bytes of it were written.
+    let bytes = unsafe { slice::from_raw_parts_mut(start, len) };
+    // A longer string was cut before a letter that had no room.
+    let text = if len + LONGEST_LETTER < SHORT {
+        String::from_utf8(bytes.to_vec()).ok()
+    } else {
+        // SAFETY: as above.
+        unsafe { String::from_napi_value(raw.env, raw.value) }.ok()
+    };
+    // It may be a secret.
+    bytes.zeroize();
+    text
+}
+
+/// As a token is, as a rule. V8 asks for no length where there is room for three bytes a letter.
+const SHORT: usize = 2048;
+/// In bytes, with the zero behind it.
+const LONGEST_LETTER: usize = 5;

@@ -272,7 +272,7 @@ function judge(error, names) {
   if (!isOfJose && !isNamed) broken.push(`unnamed: ${inspect(error)}`);
 }
 
-const LIMIT = 8_000;
+const LIMIT = 60_000;
 const { call, names } = FUNCTIONS[name];
 const started = performance.now();
 const under = new Set();

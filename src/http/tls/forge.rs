@@ -134,7 +134,7 @@ pub(super) fn verify(roots: &[Vec<u8>], chain: &[Vec<u8>], host: &str) -> Result
         trust.add(root);
     }
     let algorithms = provider().signature_verification_algorithms;
-    let verifier = Verifier { trust: Some(trust), algorithms };
+    let verifier = Verifier { trust: Some(trust.into()), algorithms };
     let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
     let (host, _) = host::server_name(host).unwrap();
     let now = UnixTime::since_unix_epoch(NOW);

@@ -76,8 +76,9 @@ impl OwnTls {
                 (resolver, octets)
             })
             .unzip();
-        let config =
-            trust.map(|trust| Arc::new(with_identity(config_with(Some(trust)), identity.as_ref())));
+        let config = trust.map(|trust| {
+            Arc::new(with_identity(config_with(Some(trust.into())), identity.as_ref()))
+        });
         let derived = Mutex::default();
         Ok(Self(Arc::new(Parsed { id, config, identity, key, derived })))
     }

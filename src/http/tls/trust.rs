@@ -2,8 +2,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    env, fs, io,
-    path::Path,
+    env, fs, io, mem,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -17,29 +17,42 @@ use super::{
 };
 
 /// The CAs that a call trusts, and servers' certificates that are listed themselves.
-#[derive(Debug, Default)]
+///
+/// More of them never let a server be refused: what files alone vouch for needs no folder.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Trust {
     /// Who may vouch for others, if their extensions say so.
     roots: HashMap<Name, Vec<Root>>,
     /// All that was read: each vouches for itself.
     listed: HashSet<Arc<[u8]>>,
+    /// Those not read yet.
+    folders: Vec<Folder>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+struct Folder {
+    path: PathBuf,
+    /// Whether `SSL_CERT_DIR` names it. Else it is the system's, and nobody is warned of it.
+    is_named: bool,
+}
+
+#[derive(Clone, Debug)]
 enum Root {
     Listed(Arc<[u8]>),
     /// With its key as a `SubjectPublicKeyInfo`.
-    Mozillas(&'static TrustAnchor<'static>, Vec<u8>),
+    Mozillas(&'static TrustAnchor<'static>, Arc<[u8]>),
 }
 
 impl Trust {
-    /// Reads what `environment` names, and says in `warnings` what could not be read.
-    pub fn read(environment: &TlsEnvironment, warnings: &mut Vec<String>) -> Self {
+    /// Reads the files that `environment` names, or the system's, and says in `warnings` what could
+    /// not be read. Folders are left: they take several times as long, and hardly ever hold what no
+    /// file does.
+    pub fn of_files(environment: &TlsEnvironment, warnings: &mut Vec<String>) -> Self {
         let mut trust = Self::default();
         for anchor in webpki_roots::TLS_SERVER_ROOTS {
             let key = sequence(&anchor.subject_public_key_info);
             if let Some(Certificate { subject, .. }) = Certificate::of_anchor(anchor, &key) {
-                trust.roots.entry(subject).or_default().push(Root::Mozillas(anchor, key));
+                trust.roots.entry(subject).or_default().push(Root::Mozillas(anchor, key.into()));
             }
         }
         let file = environment.ssl_cert_file.as_deref().filter(|it| !it.is_empty());
@@ -48,22 +61,37 @@ impl Trust {
         if file.is_none() && dirs.is_none() {
             trust.add_systems();
         }
-        let mut warn = |variable, path: &Path, read: Result<usize, String>| match read {
-            Ok(0) => warnings.push(format!("{variable}: {} holds no certificate", path.display())),
-            Ok(_) => {}
-            Err(problem) => warnings.push(format!("{variable}: {problem}")),
-        };
         if let Some(file) = file.map(Path::new) {
-            warn("SSL_CERT_FILE", file, trust.read_file(file));
+            warnings.extend(warning("SSL_CERT_FILE", file, trust.read_file(file)));
         }
         let dirs = dirs.into_iter().flat_map(env::split_paths);
-        for dir in dirs.filter(|it| !it.as_os_str().is_empty()) {
-            warn("SSL_CERT_DIR", &dir, trust.read_dir(&dir));
+        for path in dirs.filter(|it| !it.as_os_str().is_empty()) {
+            match fs::read_dir(&path) {
+                Ok(_) => trust.folders.push(Folder { path, is_named: true }),
+                Err(error) => warnings.push(format!("SSL_CERT_DIR: {}", unreadable(&path, &error))),
+            }
         }
         if let Some(file) = extra.map(Path::new) {
-            warn("NODE_EXTRA_CA_CERTS", file, trust.read_file(file));
+            warnings.extend(warning("NODE_EXTRA_CA_CERTS", file, trust.read_file(file)));
         }
         trust
+    }
+
+    /// Whether it is all that a call trusts.
+    pub fn is_whole(&self) -> bool {
+        self.folders.is_empty()
+    }
+
+    /// The same with what is in the folders that were left.
+    pub fn with_folders(&self, warnings: &mut Vec<String>) -> Self {
+        let mut whole = self.clone();
+        for Folder { path, is_named } in mem::take(&mut whole.folders) {
+            let read = whole.read_folder(&path);
+            if is_named {
+                warnings.extend(warning("SSL_CERT_DIR", &path, read));
+            }
+        }
+        whole
     }
 
     /// Whether this very certificate is trusted.
@@ -94,16 +122,15 @@ impl Trust {
         }
     }
 
-    /// The same: the first bundle that there is, and all of the folders, where certificates stand
+    /// The same: the first bundle that there is, and later the folders, where certificates stand
     /// that belong to no bundle.
     #[cfg(not(any(windows, target_os = "macos")))]
     fn add_systems(&mut self) {
         if let Some(bundle) = BUNDLES.into_iter().map(Path::new).find(|path| path.exists()) {
             let _ = self.read_file(bundle);
         }
-        for folder in FOLDERS {
-            let _ = self.read_dir(Path::new(folder));
-        }
+        let folders = FOLDERS.map(|path| Folder { path: path.into(), is_named: false });
+        self.folders.extend(folders);
     }
 
     /// Counts the certificates. What is none is skipped: a comment, a key.
@@ -127,7 +154,7 @@ impl Trust {
     }
 
     /// Reads every file there, and tells the first problem.
-    fn read_dir(&mut self, dir: &Path) -> Result<usize, String> {
+    fn read_folder(&mut self, dir: &Path) -> Result<usize, String> {
         let entries = fs::read_dir(dir).map_err(|error| unreadable(dir, &error))?;
         let files = entries.flatten().map(|entry| entry.path()).filter(|path| {
             // `openssl rehash` links to each file of a directory again.
@@ -149,6 +176,14 @@ impl Trust {
         let der: Arc<[u8]> = der.into();
         self.roots.entry(subject).or_default().push(Root::Listed(der.clone()));
         self.listed.insert(der)
+    }
+}
+
+fn warning(variable: &str, path: &Path, read: Result<usize, String>) -> Option<String> {
+    match read {
+        Ok(0) => Some(format!("{variable}: {} holds no certificate", path.display())),
+        Ok(_) => None,
+        Err(problem) => Some(format!("{variable}: {problem}")),
     }
 }
 
@@ -180,13 +215,17 @@ mod tests {
 
     use super::{super::chain, *};
 
+    fn whole(environment: &TlsEnvironment) -> Trust {
+        Trust::of_files(environment, &mut Vec::new()).with_folders(&mut Vec::new())
+    }
+
     fn listed(environment: &TlsEnvironment) -> HashSet<Arc<[u8]>> {
-        Trust::read(environment, &mut Vec::new()).listed
+        whole(environment).listed
     }
 
     #[test]
     fn mozillas_roots_and_the_systems_are_trusted() {
-        let trust = Trust::read(&TlsEnvironment::default(), &mut Vec::new());
+        let trust = whole(&TlsEnvironment::default());
         let roots = trust.roots.values().flatten();
         let mozillas = roots.filter(|root| matches!(root, Root::Mozillas(..))).count();
         assert_eq!(mozillas, webpki_roots::TLS_SERVER_ROOTS.len());
@@ -208,14 +247,11 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(&file, ca.cert.pem().repeat(2)).unwrap();
         let path = file.path().to_str().map(str::to_owned);
-        let trust = Trust::read(
-            &TlsEnvironment {
-                ssl_cert_file: path.clone(),
-                node_extra_ca_certs: path,
-                ..TlsEnvironment::default()
-            },
-            &mut Vec::new(),
-        );
+        let trust = whole(&TlsEnvironment {
+            ssl_cert_file: path.clone(),
+            node_extra_ca_certs: path,
+            ..TlsEnvironment::default()
+        });
         assert_eq!(trust.listed, HashSet::from([ca.cert.der().as_ref().into()]));
         let kept = trust.roots.values().flatten().filter(|it| matches!(it, Root::Listed(_)));
         assert_eq!(kept.count(), 1);

@@ -57,6 +57,29 @@ pub(in crate::http) fn is_of_dialect(error: &io::Error) -> bool {
     }
 }
 
+/// Whether `error`, of a handshake, is only that folders of trusted certificates were not read yet.
+pub(in crate::http) fn is_for_want_of_folders(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
+    matches!(error, Some(Error::InvalidCertificate(CertificateError::Other(OtherError(cause))))
+        if cause.is::<FoldersUnread>())
+}
+
+/// What ends a handshake that is to be made again once folders are read, and no verdict yet.
+pub(super) fn wants_folders() -> Error {
+    CertificateError::Other(OtherError(Arc::new(FoldersUnread))).into()
+}
+
+#[derive(Debug)]
+struct FoldersUnread;
+
+impl fmt::Display for FoldersUnread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no file vouches for it, and folders are still to be read")
+    }
+}
+
+impl std::error::Error for FoldersUnread {}
+
 /// OpenSSL's words for Node's `code`, where this package has them.
 pub(in crate::http) fn of_node(code: &str) -> Option<(&'static str, &'static str)> {
     let found = OF_CERTIFICATES.iter().find(|verdict| verdict.code == code);

@@ -1,6 +1,8 @@
 //! What rustls asks about a server: whether it is trusted, is the one that was called, and has its
 //! certificate's key.
 
+use std::sync::Arc;
+
 use rustls::{
     DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -19,7 +21,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Verifier {
     /// None where verification is turned off.
-    pub(super) trust: Option<Trust>,
+    pub(super) trust: Option<Arc<Trust>>,
     /// For the signatures in certificates and handshakes.
     pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
@@ -36,7 +38,10 @@ impl ServerCertVerifier for Verifier {
         if let Some(trust) = &self.trust {
             let certificate = Certificate::parse(end_entity).ok_or(verdict::MALFORMED)?;
             let algorithms = self.algorithms.all;
-            chain::verify(trust, end_entity, &certificate, intermediates, algorithms, now)?;
+            chain::verify(trust, end_entity, &certificate, intermediates, algorithms, now)
+                .map_err(|verdict| {
+                    if trust.is_whole() { verdict.into() } else { verdict::wants_folders() }
+                })?;
             host::check(&certificate, server_name)?;
         }
         Ok(ServerCertVerified::assertion())
