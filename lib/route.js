@@ -35,8 +35,10 @@ const own = isRuntimes(atLoad.fetch) ? atLoad.fetch : undefined;
 /** What stood there at the last look, and whether it may be passed over. */
 let [seen, isPlain] = /** @type {any[]} */ ([undefined, true]);
 
-/** Origins whose TLS the native client does not speak. @type {Set<string>} */
+/** Origins whose TLS the native client does not speak, the latest. @type {Set<string>} */
 const dialects = new Set();
+/** One that is forgotten is found out again, by a handshake that fails. */
+const MOST_DIALECTS = 256;
 
 /**
  * The route of an issuer or a strategy.
@@ -83,6 +85,8 @@ function routeTo(url, { fetch: option, tls }) {
       const isOfDialect = Object.hasOwn(Object(cause), "dialect") && cause?.dialect !== undefined;
       if (!isOfDialect || cause.sent !== false || isOnlyNative) return false;
       if (!dialects.has(origin)) {
+        const [oldest] = dialects;
+        if (dialects.size === MOST_DIALECTS) dialects.delete(oldest);
         dialects.add(origin);
         const why = cause.message.replace(/^connecting to /, "");
         const warning = `${why}: the runtime's fetch is used for this server from now on`;

@@ -1,9 +1,11 @@
 // @ts-check
 /**
  * How many connections stay open when a burst is over, whatever servers promise, and how much is kept
- * of TLS environments that were (D29).
+ * of TLS environments that were (D29), and of origins.
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:https";
 import { describe, it } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { PAYMENT } from "../support/payment.mjs";
@@ -119,5 +121,44 @@ describe("200 TLS environments, one after another", {
     assert.ok(sockets <= 4, `${sockets} sockets`);
     // What TLS trusts takes 0.28 MiB.
     assert.ok(memory < 28, `${memory} MiB`);
+  });
+});
+
+// Those have no servers of such suites, or fewer addresses of their own.
+const isNode = !process.versions.bun && !process.versions.deno;
+
+describe("origins whose TLS is not spoken natively", {
+  timeout: 60_000,
+  skip: isNode && process.platform === "linux" ? false : "not Node's servers, or one address",
+}, () => {
+  needing("openssl")("are known by the latest 256: the first is found out again", async (t) => {
+    const { key, cert } = authority(t).selfSigned();
+    const tls = { key, cert, ciphers: "ECDHE-ECDSA-AES256-SHA", maxVersion: "TLSv1.2" };
+    const server = createServer(/** @type {any} */ (tls), (_, response) => {
+      response.end('{"token":"t"}');
+    });
+    await once(server.listen(0, "0.0.0.0"), "listening");
+    t.after(() => server.close());
+    const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+    const { tokens, warned } = await jsonOf(
+      `
+      process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+      import { createRemoteTokenIssuer } from "./index.mjs";
+      const warned = [];
+      process.emitWarning = (text) => warned.push(/https:[/][/][0-9.]+/.exec(text)?.[0]);
+      const call = async (n) => {
+        const url = "https://127.0." + (n >> 7) + "." + (1 + (n & 127)) + ":${port}/";
+        return (await createRemoteTokenIssuer({ url })({})).token;
+      };
+      const tokens = new Set();
+      for (let n = 0; n < 257; n += 1) tokens.add(await call(n));
+      for (const n of [256, 1, 0]) tokens.add(await call(n));
+      console.log(JSON.stringify({ tokens: [...tokens], warned: warned.filter(Boolean) }));
+      process.exit();`,
+      { limitMs: 60_000 },
+    );
+    assert.deepEqual(tokens, ["t"]);
+    assert.equal(warned.length, 258);
+    assert.equal(warned.at(-1), "https://127.0.0.1");
   });
 });
