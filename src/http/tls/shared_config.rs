@@ -139,7 +139,7 @@ mod tests {
     async fn it_is_read_once_whoever_leaves() {
         let (shared, environment) = (SharedConfig::default(), TlsEnvironment::default());
         shared.begin(&environment);
-        let reading = lock(&shared.reading).clone().unwrap();
+        let reading = lock(&shared.files.under_way).clone().unwrap();
         for _ in 0..100 {
             let mut leaving = pin!(shared.get(&environment));
             let _ = leaving.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -147,14 +147,14 @@ mod tests {
         let first = shared.get(&environment).await.unwrap();
         let second = shared.get(&environment).await.unwrap();
         assert!(Arc::ptr_eq(&first, &second));
-        assert!(lock(&shared.reading).as_ref().unwrap().same_channel(&reading));
+        assert!(lock(&shared.files.under_way).as_ref().unwrap().same_channel(&reading));
     }
 
     #[tokio::test]
     async fn it_is_read_again_where_the_thread_that_read_it_panicked() {
         let (shared, environment) = (SharedConfig::default(), TlsEnvironment::default());
         let (lost, reading) = watch::channel(None);
-        *lock(&shared.reading) = Some(reading);
+        *lock(&shared.files.under_way) = Some(reading);
         let waiting = tokio::spawn(async move {
             let early = shared.get(&environment).await.is_err();
             (early, shared.get(&environment).await.is_ok())
