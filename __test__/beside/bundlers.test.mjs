@@ -62,7 +62,7 @@ function app(t, main, tools = "") {
 
 /** @param {string} cwd @param {string} program @param {string[]} args */
 async function builds(cwd, program, ...args) {
-  endedWell(await run(program, args, { cwd, limitMs: 120_000, env: QUIET }));
+  endedWell(await run(program, args, { cwd, limitMs: 300_000, env: QUIET }));
 }
 
 const QUIET = { NEXT_TELEMETRY_DISABLED: "1", CI: "1", NO_COLOR: "1" };

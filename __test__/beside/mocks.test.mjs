@@ -39,7 +39,7 @@ before(() => {
 
 /** What a script prints. @param {string} source @param {string[]} args */
 async function printed(source, ...args) {
-  const ended = await runScript(CALLS + source, { args: [packages, ...args], limitMs: 60_000 });
+  const ended = await runScript(CALLS + source, { args: [packages, ...args] });
   endedWell(ended);
   return JSON.parse(ended.stdout);
 }
@@ -158,7 +158,6 @@ describe("dd-trace, loaded before", () => {
       {
         args: [url],
         env: { DD_TRACE_STARTUP_LOGS: "false", DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false" },
-        limitMs: 60_000,
       },
     );
     endedWell(ended);

@@ -59,7 +59,7 @@ for (const watched of [false, true]) {
     const idp = await httpServer(t, (_, response) => reply(response, GRANT));
     const packages = join(installed("opentelemetry", PACKAGES), "package.json");
     const args = [packages, backend.url, idp.url, ...(watched ? ["watched"] : [])];
-    const ended = await runScript(SOURCE, { args, limitMs: 60_000 });
+    const ended = await runScript(SOURCE, { args });
     endedWell(ended);
     const spans = JSON.parse(ended.stdout);
     /** @param {string} name */

@@ -310,7 +310,7 @@ describe("a search that found nothing", () => {
         print({ ms: performance.now() - began, failures });`,
         command(name),
       );
-      assert.ok(report.ms > 900 && report.ms < 5_000, `${report.ms} ms`);
+      assert.ok(report.ms > 900 && report.ms < 30_000, `${report.ms} ms`);
       assert.ok(report.failures > 10, `${report.failures} failures`);
     });
   }

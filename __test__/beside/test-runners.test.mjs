@@ -14,6 +14,8 @@ const VITEST = { vitest: "^4.1" };
 const JEST = { jest: "^30" };
 // Both have their own vm contexts; Vitest's threads and forks have none.
 const POOLS = ["threads", "forks", "vmThreads", "vmForks"];
+/** For a test. Their own is 5 s. */
+const LIMIT_MS = 60_000;
 
 before(() => {
   packedPackage();
@@ -54,11 +56,11 @@ describe("Vitest", () => {
       const vitest = join(installed("vitest", VITEST), "node_modules/vitest");
       // As it stands in a project.
       symlinkSync(vitest, join(app, "node_modules/vitest"));
-      const args = [join(vitest, "vitest.mjs"), "run", `--pool=${pool}`, "--reporter=json"];
+      const options = [`--pool=${pool}`, "--reporter=json", `--testTimeout=${LIMIT_MS}`];
+      const args = [join(vitest, "vitest.mjs"), "run", ...options];
       const ended = await run(process.execPath, args, {
         cwd: app,
         env: await environment(t),
-        limitMs: 60_000,
       });
       const said = `${ended.stdout}\n${ended.stderr}`;
       const report = JSON.parse(ended.stdout.slice(ended.stdout.indexOf("{")));
@@ -81,11 +83,11 @@ describe("Jest", () => {
       }`;
     const app = projectOf(t, head);
     const jest = join(installed("jest", JEST), "node_modules/jest/bin/jest.js");
-    const args = [jest, "--detectOpenHandles", "--json", "--rootDir", app];
+    const options = ["--detectOpenHandles", "--json", `--testTimeout=${LIMIT_MS}`];
+    const args = [jest, ...options, "--rootDir", app];
     const ended = await run(process.execPath, args, {
       cwd: app,
       env: await environment(t),
-      limitMs: 60_000,
     });
     const said = `${ended.stdout}\n${ended.stderr}`;
     const report = JSON.parse(ended.stdout);
@@ -104,9 +106,16 @@ describe("Bun", () => {
     const app = projectOf(t, head);
     // The others forget modules, fake timers or mock a package, which Bun does otherwise.
     const names = "the addon (works$|is answered by|calls a spy|refuses)";
-    const args = ["test", "addon.test.js", "--test-name-pattern", names];
+    const args = [
+      "test",
+      "addon.test.js",
+      "--test-name-pattern",
+      names,
+      "--timeout",
+      String(LIMIT_MS),
+    ];
     const env = await environment(t);
-    const ended = await run(runtime("bun"), args, { cwd: app, env, limitMs: 60_000 });
+    const ended = await run(runtime("bun"), args, { cwd: app, env });
     const said = `${ended.stdout}\n${ended.stderr}`;
     assert.match(said, /\b4 pass\n(.*\n)? *0 fail/, said);
     assert.equal(ended.code, 0, said);

@@ -131,7 +131,7 @@ describe("a process that goes on", onLinux, () => {
         }
       }
       const before = sockets();
-      const hung = createRemoteTokenIssuer({ url, timeoutMs: 60_000 })({}).catch(({ code }) => code);
+      const hung = createRemoteTokenIssuer({ url, timeoutMs: 600_000 })({}).catch(({ code }) => code);
       await work(40);
       const first = memory();
       await work(160);

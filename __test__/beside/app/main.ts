@@ -24,7 +24,7 @@ async function outcome(url: string, timeoutMs?: number) {
 async function main() {
   const report = {
     failing: await outcome(failing),
-    silent: await outcome(silent, 300),
+    silent: await outcome(silent, 1_000),
     earlierIsSdks: mine instanceof SdkError,
     sdksIsOurs: new SdkError("INTERNAL_ERROR", "m") instanceof Key0Error,
     loads: Reflect.get(globalThis, loads),

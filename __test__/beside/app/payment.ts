@@ -9,7 +9,7 @@ import { createRemoteTokenIssuer } from "@key0ai/native";
 
 async function main() {
   const urls = process.argv.slice(2);
-  const issuers = urls.map((url) => createRemoteTokenIssuer({ url, timeoutMs: 1_500 }));
+  const issuers = urls.map((url) => createRemoteTokenIssuer({ url, timeoutMs: 3_000 }));
   const { MOVED, LATER } = process.env;
   if (LATER) await import("@key0ai/key0");
   if (MOVED) renameSync(MOVED, `${MOVED}-before`);
