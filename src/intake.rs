@@ -20,19 +20,27 @@ use tokio::{join, runtime::Handle, sync::Notify, time::sleep};
 use crate::lock::lock;
 
 /// A call, and what its result is for.
-pub type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Makes a call a task of the runtime that it is run in.
+type Spawn = Box<dyn FnOnce() + Send>;
 
 /// Where calls wait for the network thread.
 #[derive(Default)]
 pub struct Intake {
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<Spawn>>,
     first: Notify,
     pulse: Pulse,
 }
 
 impl Intake {
-    /// Polls `call` on this thread, which has entered the runtime; the network thread goes on with it.
-    pub fn begin(self: &Arc<Self>, mut call: Call) {
+    /// Polls what `call` makes on this thread, which has entered the runtime; the network thread goes
+    /// on with it.
+    pub fn begin<F>(self: &Arc<Self>, call: impl FnOnce() -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut call: Call = Box::pin(call());
         self.pulse.keep();
         let begun = Arc::new(Begun { state: Mutex::default(), intake: self.clone() });
         let waker = Waker::from(begun.clone());
@@ -41,11 +49,16 @@ impl Intake {
         }
     }
 
-    /// Gives `call` to the network thread. It never ends one, since who wakes a call may hold a lock
-    /// that its end takes.
-    pub fn hand_over(&self, call: Call) {
+    /// Gives what `call` makes to the network thread, which makes it: kilobytes that one thread makes
+    /// and another drops cost both. It never ends one, since who wakes a call may hold a lock that
+    /// its end takes.
+    pub fn hand_over<F>(&self, call: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let spawn = Box::new(|| drop(tokio::spawn(call())));
         let mut calls = lock(&self.calls);
-        calls.push(call);
+        calls.push(spawn);
         let is_first = calls.len() == 1;
         drop(calls);
         if is_first {
@@ -60,8 +73,8 @@ impl Intake {
             loop {
                 self.first.notified().await;
                 mem::swap(&mut *lock(&self.calls), &mut taken);
-                for call in taken.drain(..) {
-                    tokio::spawn(call);
+                for spawn in taken.drain(..) {
+                    spawn();
                 }
             }
         };
@@ -99,7 +112,7 @@ impl Begun {
     fn rest(&self, call: Call) {
         let mut state = lock(&self.state);
         match *state {
-            State::Woken => self.intake.hand_over(call),
+            State::Woken => self.intake.hand_over(|| call),
             _ => *state = State::Resting(call),
         }
     }
@@ -113,7 +126,7 @@ impl Wake for Begun {
     fn wake_by_ref(self: &Arc<Self>) {
         let before = mem::replace(&mut *lock(&self.state), State::Woken);
         if let State::Resting(call) = before {
-            self.intake.hand_over(call);
+            self.intake.hand_over(|| call);
         }
     }
 }
@@ -212,7 +225,7 @@ mod tests {
         ) -> mpsc::Receiver<T> {
             let (sender, receiver) = mpsc::channel();
             let _entered = self.handle.enter();
-            self.intake.begin(Box::pin(async move { sender.send(call.await).unwrap() }));
+            self.intake.begin(|| async move { sender.send(call.await).unwrap() });
             receiver
         }
 
@@ -254,16 +267,20 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_are_handed_over_are_all_polled_by_the_network_thread() {
+    fn calls_that_are_handed_over_are_all_made_and_polled_by_the_network_thread() {
         let network = Network::new();
         let (sender, threads) = mpsc::channel();
         for _ in 0..100 {
             let sender = sender.clone();
-            let call = async move { sender.send(thread::current().id()).unwrap() };
-            network.intake.hand_over(Box::pin(call));
+            let made_on = || thread::current().id();
+            let call = move || {
+                let made_on = made_on();
+                async move { sender.send([made_on, thread::current().id()]).unwrap() }
+            };
+            network.intake.hand_over(call);
         }
         drop(sender);
-        assert_eq!(threads.iter().collect::<Vec<_>>(), vec![network.id(); 100]);
+        assert_eq!(threads.iter().collect::<Vec<_>>(), vec![[network.id(); 2]; 100]);
         network.end();
     }
 
@@ -296,7 +313,7 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         let call = async move { sender.send(issued.await).unwrap() };
         let entered = handle.enter();
-        intake.begin(Box::pin(call));
+        intake.begin(|| call);
         drop(entered);
         // Nobody takes it once it is woken.
         runtime.block_on(async {
@@ -333,7 +350,7 @@ mod tests {
         let now = Now { wall_ms: 0.0, mono: std::time::Instant::now() };
         let auth = CallAuth::<Pending<Given>>::Strategy(Auth::None);
         let body = Some("{}".to_owned());
-        issuer.issue(Issue { body, auth, now, courier: None, along: None }, io)
+        issuer.begin(Issue { body, auth, now, courier: None, along: None }, io).issue()
     }
 
     /// Answers one request on each of two connections, and writes `last` to the first before it

@@ -23,7 +23,7 @@ mod steps;
 mod text;
 mod validate_token;
 
-/// Of musl alone: see Cargo.toml.
-#[cfg(target_env = "musl")]
+/// Of Linux alone: see Cargo.toml.
+#[cfg(target_os = "linux")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -128,7 +128,7 @@ impl AuthHandle {
             let courier = sends.then(|| io.errands.courier());
             let io = Io { http: io.http.for_call(courier, along), ..io.clone() };
             let headers = self.auth.headers(now, &io);
-            async move {
+            let wait = async move || {
                 let lines = headers.await;
                 let first =
                     |lines: Vec<HeaderLine>| lines.into_iter().next().map(|line| line.value);
@@ -141,7 +141,8 @@ impl AuthHandle {
                     record.elapsed_since(now);
                 }
                 outcome
-            }
+            };
+            move || Box::pin(wait()) as runtime::Call<_>
         };
         let refused = |error: &io::Error| Settled::B(self.auth.refused(error).into());
         let lost = || Settled::B(lost());

@@ -4,7 +4,7 @@
 //! in place of an outcome: the shell does the errands in the caller's async context, and takes the
 //! outcome from the handle. They may go on when that has come: a load outlives calls.
 
-use std::{io, sync::Arc};
+use std::{convert::identity, io, sync::Arc};
 
 use napi::{
     Env,
@@ -33,31 +33,25 @@ use crate::{
 pub type Settled = Either3<Text, ErrorRecord, ErrandsHandle>;
 
 /// A promise of what the call gives that `start` begins, and of errands where it may have them.
-///
-/// What `start` gives is small: what is large in it, it has boxed.
-pub fn spawn<F: Future<Output = Outcome<Text>> + Send + 'static>(
+pub fn spawn<C: FnOnce() -> Call<Outcome<Text>> + Send + 'static>(
     env: &Env,
     has_errands: bool,
     environment: Option<Vec<Option<String>>>,
-    start: impl FnOnce(&Io) -> F,
+    start: impl FnOnce(&Io) -> C,
     lost: fn() -> Settled,
     refused: impl FnOnce(&io::Error) -> Settled,
 ) -> napi::Result<Either<Object<'_>, Settled>> {
     let tls = config::tls_environment(environment);
     if !has_errands {
-        let start = |io: &Io| {
-            let outcome = start(io);
-            Box::pin(async { settled(outcome.await) }) as Call<Settled>
-        };
-        return runtime::spawn(env, tls, start, lost, refused);
+        return runtime::spawn(env, tls, start, settled, lost, refused);
     }
     let same = tls.clone();
     let start = |io: &Io| {
         let (errands, pending) = Errands::channel();
-        let outcome = Box::pin(start(&Io { errands, ..io.clone() }));
-        Box::pin(with_errands(outcome, pending, same, lost)) as Call<Settled>
+        let outcome = start(&Io { errands, ..io.clone() });
+        move || Box::pin(with_errands(outcome(), pending, same, lost)) as Call<Settled>
     };
-    runtime::spawn(env, tls, start, lost, refused)
+    runtime::spawn(env, tls, start, identity, lost, refused)
 }
 
 async fn with_errands(
@@ -132,8 +126,8 @@ impl ErrandsHandle {
             let next = if first.is_some() { first } else { queue.rest.recv().await };
             next.map(|errand| ErrandHandle::new(errand, tls))
         };
-        let start = |_: &Io| Box::pin(next) as Call<_>;
-        runtime::spawn(env, self.tls.clone(), start, || None, |_| None)
+        let start = |_: &Io| || Box::pin(next) as Call<_>;
+        runtime::spawn(env, self.tls.clone(), start, identity, || None, |_| None)
     }
 
     /// The call's outcome, waited for.
@@ -146,8 +140,8 @@ impl ErrandsHandle {
                 None => lost(),
             }
         };
-        let start = |_: &Io| Box::pin(waited) as Call<_>;
-        runtime::spawn(env, self.tls.clone(), start, lost, |_| lost())
+        let start = |_: &Io| || Box::pin(waited) as Call<_>;
+        runtime::spawn(env, self.tls.clone(), start, identity, lost, |_| lost())
     }
 }
 

@@ -1,5 +1,7 @@
 //! A request that JavaScript sends, by a `fetch`.
 
+use std::convert::identity;
+
 use napi::{
     Env, ValueType,
     bindgen_prelude::{Either, Object, Uint8Array, Unknown},
@@ -111,8 +113,8 @@ impl OutgoingHandle {
     pub fn left<'env>(&mut self, env: &'env Env) -> napi::Result<Either<Object<'env>, ()>> {
         let Some(outgoing) = &mut self.outgoing else { return Ok(Either::B(())) };
         let left = outgoing.left();
-        let start = |_: &Io| Box::pin(left) as runtime::Call<_>;
-        runtime::spawn(env, self.tls.clone(), start, || (), |_| ())
+        let start = |_: &Io| || Box::pin(left) as runtime::Call<_>;
+        runtime::spawn(env, self.tls.clone(), start, identity, || (), |_| ())
     }
 }
 

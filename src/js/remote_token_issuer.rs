@@ -1,7 +1,7 @@
 //! The handle of a remote issuer.
 #![expect(clippy::too_many_arguments, reason = "an object of them costs more")]
 
-use std::io;
+use std::{io, pin::pin};
 
 use napi::{
     Env,
@@ -118,9 +118,9 @@ impl RemoteIssuerHandle {
             let courier = sends.then(|| io.errands.courier());
             let call = Call { body, auth, now, courier, along };
             let io = Io { http: io.http.for_call(None, token), ..io.clone() };
-            // In a box of its own: what awaits a future has room for it twice.
-            let mut issued = Box::pin(self.issuer.issue(call, &io));
-            async move {
+            let begun = self.issuer.begin(call, &io);
+            let issue = async move || {
+                let mut issued = pin!(begun.issue());
                 let result = match stopped {
                     None => issued.await,
                     Some(stopped) => select! {
@@ -134,7 +134,8 @@ impl RemoteIssuerHandle {
                     record.elapsed_since(now);
                 }
                 outcome
-            }
+            };
+            move || Box::pin(issue()) as runtime::Call<_>
         };
         let lost = || Settled::B(internal_error().into());
         let refused = |error: &io::Error| Settled::B(self.issuer.refused(error).into());

@@ -58,17 +58,23 @@ struct Network {
     intake: Arc<Intake>,
 }
 
-/// A promise of what the call gives that `start` begins.
+/// A promise of what the call gives that `start` begins, as `into` makes it.
 ///
-/// `start` runs at once, on this thread: so calls find what earlier calls began. What it gives is in
-/// a box, since it is kilobytes that would be moved on the way to the other thread.
-pub fn spawn<T: ToNapiValue + Send + 'static>(
+/// `start` runs at once, on this thread: so calls find what earlier calls began. What it gives makes
+/// what waits, on the thread that polls it first: that is kilobytes.
+pub fn spawn<O, T, C>(
     env: &Env,
     tls: TlsEnvironment,
-    start: impl FnOnce(&Io) -> Call<T>,
+    start: impl FnOnce(&Io) -> C,
+    into: fn(O) -> T,
     lost: fn() -> T,
     refused: impl FnOnce(&io::Error) -> T,
-) -> napi::Result<Either<Object<'_>, T>> {
+) -> napi::Result<Either<Object<'_>, T>>
+where
+    O: 'static,
+    T: ToNapiValue + Send + 'static,
+    C: FnOnce() -> Call<O> + Send + 'static,
+{
     let (network, io) = match with(*env, |environment| environment.for_call(tls)) {
         Ok(ready) => ready,
         Err(error) => return Ok(Either::B(refused(&error))),
@@ -76,12 +82,15 @@ pub fn spawn<T: ToNapiValue + Send + 'static>(
     let is_alone = settle::under_way() == 0;
     let (deferred, promise) = settle::promise(env, lost)?;
     let _entered = network.handle.enter();
-    if let Ok(future) = catch_unwind(AssertUnwindSafe(|| start(&io))) {
-        let call = Box::pin(async move {
-            if let Some(value) = Caught(future).await {
-                deferred.settle(value, io.http.take_warnings());
+    if let Ok(begun) = catch_unwind(AssertUnwindSafe(|| start(&io))) {
+        let call = move || {
+            let waiting = begun();
+            async move {
+                if let Some(value) = Caught(waiting).await {
+                    deferred.settle(into(value), io.http.take_warnings());
+                }
             }
-        });
+        };
         if is_alone {
             network.intake.begin(call);
         } else {

@@ -213,11 +213,11 @@ fn strategy(issuer: AccessTokenIssuer) -> Auth {
 
 fn issue(issuer: &RemoteTokenIssuer, io: &Io) -> impl Future<Output = ()> + use<> {
     let auth = CallAuth::<Pending<Given>>::Strategy(Auth::None);
-    let issued = issuer.issue(
+    let issued = issuer.begin(
         Call { body: Some(BODY.to_owned()), auth, now: now(), courier: None, along: None },
         io,
     );
-    async { drop(black_box(issued.await.unwrap())) }
+    async { drop(black_box(issued.issue().await.unwrap())) }
 }
 
 fn header(auth: &Auth, io: &Io) -> impl Future<Output = ()> + use<> {
