@@ -59,9 +59,7 @@ function sdkSearch(isKnown, use) {
     }
   }
 
-  function seek() {
-    if (isKnown()) return;
-    resolve();
+  function load() {
     useLoaded();
     if (isKnown() || !isToBeLoaded) return;
     isToBeLoaded = false;
@@ -94,10 +92,13 @@ function sdkSearch(isKnown, use) {
   return {
     /** In the background, and early: by the first failure a release's folder may be gone. */
     begin() {
-      // The call that an issuer is created for comes first, and what an application requires at its
-      // start. But a process may be about to give up reading files.
-      if (process.permission === undefined) setImmediate(seek);
-      else seek();
+      if (isKnown()) return;
+      resolve();
+      useLoaded();
+      if (!isToBeLoaded) return;
+      if (!isCommonJs(candidates[0].owned)) load();
+      // It requires what it needs at its start first: this is not to come in between.
+      else setImmediate(load).unref();
     },
 
     /**
@@ -107,7 +108,8 @@ function sdkSearch(isKnown, use) {
     async atFailure(isRefusal) {
       if (isKnown()) return;
       hasFailed = true;
-      seek();
+      resolve();
+      load();
       if (loading) {
         waitedSince ??= now();
         const longest = isRefusal ? REFUSAL_WAIT_MS : FAILURE_WAIT_MS;
