@@ -53,6 +53,10 @@ const CALLS = {
 
 /** @type {[point: string, call: string, rejects: typeof ISSUE][]} */
 const PANICS = [
+  ["make", "issue", ISSUE],
+  ["make", "issue with a kept connection", ISSUE],
+  ["make", "oauth", INTERNAL],
+  ["make", "issue with rs256 jwt", ISSUE],
   ["http", "issue", ISSUE],
   ["http", "issue with a kept connection", ISSUE],
   ["http", "oauth", OAUTH],
@@ -186,6 +190,20 @@ describe("a panic", { concurrency: 2 }, () => {
     assert.deepEqual(rest, ["/issue"]);
     // The connection that was made beforehand carried one.
     assert.equal(backend.requests.length, 2);
+  });
+
+  it("as a call is made beside others rejects that one, and nothing else", async (t) => {
+    const source = `
+      const first = kept(claims);
+      panicAt("make", ${JSON.stringify(`of ${CANARY}`)});
+      const others = Array.from({ length: 20 }, () => settled(() => kept(claims)));
+      await first;
+      print((await Promise.all(others)).filter((facts) => facts !== "fulfilled"));
+      print(await settled(() => kept(claims)));`;
+    const [[{ cause, ...lost }, ...others], next] = (await run(t, source, { panics: 1 })).lines;
+    assert.deepEqual(lost, ISSUE);
+    assert.match(cause, /^internal: /);
+    assert.deepEqual([others, next], [[], "fulfilled"]);
   });
 
   it("in an issue that has asked a store for its token rejects it as any other", async (t) => {

@@ -31,6 +31,7 @@ use crate::{
     auth::Io,
     errand::Errands,
     error::Key0Error,
+    fault_injection,
     http::{Client, Resolver, tls::TlsEnvironment},
     intake::Intake,
     signing_pool::SigningPool,
@@ -84,9 +85,16 @@ where
     let _entered = network.handle.enter();
     if let Ok(begun) = catch_unwind(AssertUnwindSafe(|| start(&io))) {
         let call = move || {
-            let waiting = begun();
+            // Else it would end what makes the calls of others.
+            let making = || {
+                fault_injection::point("make");
+                begun()
+            };
+            let made = catch_unwind(AssertUnwindSafe(making));
             async move {
-                if let Some(value) = Caught(waiting).await {
+                if let Ok(waiting) = made
+                    && let Some(value) = Caught(waiting).await
+                {
                     deferred.settle(into(value), io.http.take_warnings());
                 }
             }
