@@ -423,7 +423,8 @@ export type RemoteTokenIssuerConfig = {
  * repeats it.
  *
  * @returns the callback. Its second argument may have a `signal` that ends the call: it rejects
- * with the signal's reason then, and a token that others wait for is fetched all the same. It never
+ * with the signal's reason then, and a token that others wait for is fetched all the same. Aborted in
+ * the turn that it is made in, it sends nothing; later, what was sent has left. It never
  * throws. It rejects with a {@link Key0Error} `TOKEN_ISSUE_TIMEOUT`
  * (504) past `timeoutMs`, and with `TOKEN_ISSUE_FAILED` (502) for a non-2xx status, an answer
  * without `token`, or `Network error: …`. `message` is for the buyer: it has no host and no word of

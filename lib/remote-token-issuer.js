@@ -86,6 +86,8 @@ async function issue({ issuer, asks, auth, route, renew }, params, options, watc
     const { text } = callers.body;
     const part = partOf(sender, elapsedMs, watch, signal);
     const variables = environment();
+    // Who aborts it in the turn that it is made in has nothing sent, as by `fetch`.
+    if (signal) await undefined;
     renew?.(issuer);
     // Since the first look the caller's code has run, and the first of two servers was asked.
     if (signal?.aborted) throw signal.reason;

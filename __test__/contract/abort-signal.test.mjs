@@ -56,6 +56,25 @@ describe("an aborted call", () => {
     assert.equal(requests.length, 1);
   });
 
+  it("sends nothing, where it is aborted in the turn that it is made in", async (t) => {
+    const { url, requests } = await httpServer(t);
+    const issue = createRemoteTokenIssuer({ url });
+    const aborted = () => {
+      const aborting = new AbortController();
+      const call = rejection(issue(PAYMENT, aborting));
+      aborting.abort("enough");
+      return call;
+    };
+    // On a connection that is warm, alone, then beside others.
+    for (let i = 0; i < 20; i += 1) {
+      await issue(PAYMENT);
+      assert.equal(await aborted(), "enough");
+    }
+    const calls = Array.from({ length: 20 }, () => [issue(PAYMENT), aborted()]);
+    await Promise.all(calls.flat());
+    assert.equal(requests.length, 40);
+  });
+
   it("does not wait for auth", async () => {
     const aborting = new AbortController();
     const auth = () => {
@@ -140,6 +159,7 @@ describe("a signal of many calls", () => {
     const fetch = /** @type {any} */ (() => new Promise(() => {}));
     const issue = createRemoteTokenIssuer({ url: "http://h.test/", fetch });
     const calls = Array.from({ length: 12 }, () => rejection(issue(PAYMENT, { signal })));
+    await new Promise((next) => setImmediate(next));
     assert.deepEqual([added.mock.callCount(), removed.mock.callCount()], [1, 0]);
     aborting.abort("all of them");
     assert.deepEqual(new Set(await Promise.all(calls)), new Set(["all of them"]));
