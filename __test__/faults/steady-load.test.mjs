@@ -1,37 +1,15 @@
 // @ts-check
 /** How many connections a steady load begins, and how many handshakes it ends (D19). */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import net from "node:net";
 import { describe } from "node:test";
 import { createRemoteTokenIssuer } from "../../index.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { needing } from "../support/programs.mjs";
+import { relay } from "../support/relay.mjs";
 import { httpServer } from "../support/server.mjs";
 import { authority } from "../support/tls.mjs";
 
 const CALLS = 2_000;
-
-/**
- * A relay that counts the connections which go through it.
- *
- * @param {import("node:test").TestContext} t
- * @param {number} onward its port
- */
-async function relay(t, onward) {
-  let made = 0;
-  const server = net.createServer((near) => {
-    made += 1;
-    const far = net.connect(onward, "127.0.0.1");
-    for (const end of [near, far]) end.on("error", () => {});
-    near.pipe(far).pipe(near);
-    t.after(() => near.destroy());
-  });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  t.after(() => server.close());
-  const { port } = /** @type {net.AddressInfo} */ (server.address());
-  return { port, made: () => made };
-}
 
 describe("a steady load over https", { timeout: 60_000 }, () => {
   for (const atOnce of [8, 64]) {
