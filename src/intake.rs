@@ -272,9 +272,8 @@ mod tests {
         let (sender, threads) = mpsc::channel();
         for _ in 0..100 {
             let sender = sender.clone();
-            let made_on = || thread::current().id();
             let call = move || {
-                let made_on = made_on();
+                let made_on = thread::current().id();
                 async move { sender.send([made_on, thread::current().id()]).unwrap() }
             };
             network.intake.hand_over(call);

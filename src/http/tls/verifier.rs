@@ -17,7 +17,7 @@ use super::{
     verdict::{self, Verdict},
 };
 
-/// Asks a [`Trust`].
+/// Verifies servers by what a [`Trust`] holds.
 #[derive(Debug)]
 pub(super) struct Verifier {
     /// None where verification is turned off.
