@@ -61,12 +61,18 @@ describe("a work beside what it cost", () => {
     assert.deepEqual([1031, 2000].map(isDearer), [true, true]);
   });
 
+  it("may have part of a call more, however few calls there were", () => {
+    const isDearer = (/** @type {number} */ count) =>
+      compared("system calls", { wakes: 0.1 }, { wakes: count }, 0.4, 0.3)[0].isDearer;
+    assert.deepEqual([0.22, 0.4, 0.41, 1].map(isDearer), [false, false, true, true]);
+  });
+
   it("is dearer where nothing is kept of it", () => {
     assert.equal(compared("instructions", {}, { header: 1 }, 0.03)[0].isDearer, true);
   });
 
   it("is told in a line", () => {
     const [{ line }] = compared("instructions", { header: 1000 }, { header: 1100 }, 0.03);
-    assert.equal(line, "DEARER header: 1100 instructions, 1000 kept (10.0 %, 3 allowed)");
+    assert.equal(line, "DEARER header: 1100 instructions, 1000 kept (10.0 %, 1030 allowed)");
   });
 });
