@@ -8,7 +8,7 @@
 // while Node.js calls it. valgrind shows every program the same CPU, one with AVX2 and without
 // SHA-NI: so AWS-LC chooses the same code on every machine that has AVX2. System calls are those of
 // the whole process, by `strace -c`, in two runs of which one makes a thousand calls more; `write` alone
-// is how often one thread wakes another, since a request goes out by `writev`. Threads that wait for a
+// is how often one thread wakes another, since a request goes out by `sendto`. Threads that wait for a
 // CPU wake each other more often, never less: so the least of some runs counts.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

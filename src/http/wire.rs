@@ -17,6 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
+use zeroize::Zeroize as _;
 
 use super::{
     fault::{self, Reason},
@@ -141,12 +142,26 @@ impl AsyncWrite for Wire {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
+    /// A short request is written as a whole: `send` takes the kernel less than `writev`.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let mut short = [0; SHORT];
+        let mut length = 0;
+        for part in parts {
+            let Some(place) = short.get_mut(length..length + part.len()) else {
+                return Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+            };
+            place.copy_from_slice(part);
+            length += part.len();
+        }
+        let short = &mut short[..length];
+        let written = Pin::new(&mut self.stream).poll_write(context, short);
+        // It may hold a secret.
+        short.zeroize();
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -162,5 +177,7 @@ impl AsyncWrite for Wire {
     }
 }
 
+/// In bytes.
+const SHORT: usize = 2048;
 /// In bytes on the wire: 1 MiB of content in chunks of a byte each has seven.
 const LONGEST_ANSWER: u64 = 8 * 1024 * 1024;
