@@ -38,7 +38,7 @@ pub struct RemoteTokenIssuer(Arc<Settings>);
 #[derive(Debug)]
 struct Settings {
     endpoint: Endpoint,
-    headers: HeaderMap,
+    headers: Arc<HeaderMap>,
     timeout: Duration,
     idempotency_key: bool,
 }
@@ -111,7 +111,7 @@ impl RemoteTokenIssuer {
     pub fn new(config: &Config) -> Result<Self, ArgumentError> {
         let endpoint = Endpoint::parse("url", &config.url)?.with_tls(config.tls.clone());
         let timeout = config.timeout_ms.duration()?;
-        let headers = endpoint.headers("application/json");
+        let headers = endpoint.headers("application/json").into();
         let idempotency_key = config.idempotency_key;
         Ok(Self(Arc::new(Settings { endpoint, headers, timeout, idempotency_key })))
     }

@@ -144,7 +144,8 @@ impl Along {
         for (name, value) in &self.0.headers {
             if !request.headers.contains_key(name) {
                 // A map that is full goes as it is.
-                let _ = request.headers.try_insert(name.clone(), value.clone());
+                let headers = Arc::make_mut(&mut request.headers);
+                let _ = headers.try_insert(name.clone(), value.clone());
             }
         }
     }

@@ -250,7 +250,9 @@ fn to_hyper(request: Request, sent: Sent) -> http::Request<OneFrame> {
     if has_no_body && method == Method::POST {
         ours.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    ours.extend(headers);
+    for (name, value) in &*headers {
+        ours.insert(name, value.clone());
+    }
     *request.method_mut() = method;
     request
 }

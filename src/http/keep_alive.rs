@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
 /// For how long the connection of this answer may be idle, `None` where it is closed.
 ///
@@ -16,7 +16,7 @@ pub(super) fn idle_limit(version: Version, headers: &HeaderMap) -> Option<Durati
     if says(b"close") || version < Version::HTTP_11 && !says(b"keep-alive") {
         return None;
     }
-    let seconds = headers.get("keep-alive").and_then(timeout);
+    let seconds = headers.get(KEEP_ALIVE).and_then(timeout);
     Some(seconds.map_or(IDLE_WITHOUT_HINT, |seconds| {
         Duration::from_secs(seconds.saturating_sub(1)).min(LONGEST_IDLE)
     }))
@@ -24,14 +24,19 @@ pub(super) fn idle_limit(version: Version, headers: &HeaderMap) -> Option<Durati
 
 /// `timeout=` of `Keep-Alive` in seconds; one that is less than nothing is nothing.
 fn timeout(keep_alive: &HeaderValue) -> Option<u64> {
-    keep_alive.to_str().ok()?.split(',').find_map(|parameter| {
-        let (name, seconds) = parameter.split_once('=')?;
-        let seconds = seconds.trim().trim_matches('"').parse::<i128>().ok()?;
-        let seconds = u64::try_from(seconds.max(0)).unwrap_or(u64::MAX);
-        name.trim().eq_ignore_ascii_case("timeout").then_some(seconds)
+    keep_alive.as_bytes().split(|byte| *byte == b',').find_map(|parameter| {
+        let equals = parameter.iter().position(|byte| *byte == b'=')?;
+        let (name, seconds) = (&parameter[..equals], &parameter[equals + 1..]);
+        if !name.trim_ascii().eq_ignore_ascii_case(b"timeout") {
+            return None;
+        }
+        let seconds = str::from_utf8(seconds.trim_ascii()).ok()?;
+        let seconds = seconds.trim_matches('"').parse::<i128>().ok()?;
+        Some(u64::try_from(seconds.max(0)).unwrap_or(u64::MAX))
     })
 }
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const LONGEST_IDLE: Duration = Duration::from_mins(1);
 /// A server that says nothing keeps 2 s at the least (gunicorn).
 pub(super) const IDLE_WITHOUT_HINT: Duration = Duration::from_millis(1500);

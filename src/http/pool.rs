@@ -8,7 +8,7 @@
 //! handshake takes.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
@@ -40,8 +40,9 @@ struct Shared<C, E> {
 }
 
 struct State<C, E> {
-    /// Those with a connection, a call or a connect; the others are forgotten.
-    origins: HashMap<Arc<str>, Origin<C, E>>,
+    /// Those with a connection, a call or a connect; the others are forgotten. Few, as a rule: to
+    /// compare a name with them takes less than to hash it.
+    origins: BTreeMap<Arc<str>, Origin<C, E>>,
     /// Idle connections of all origins.
     idle: usize,
     calls: u64,
@@ -348,7 +349,7 @@ async fn reap<C: Pooled, E>(pool: Weak<Shared<C, E>>, sooner: Arc<Notify>) {
 
 impl<C, E> Default for Pool<C, E> {
     fn default() -> Self {
-        let origins = HashMap::new();
+        let origins = BTreeMap::new();
         let state = State { origins, idle: 0, calls: 0, clearings: 0, next: None };
         Self(Arc::new(Shared { state: Mutex::new(state), sooner: Arc::default() }))
     }

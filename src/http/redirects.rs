@@ -1,6 +1,6 @@
 //! Redirects (RFC 9110 §15.4): followed within the origin, so that no secret goes elsewhere.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, header};
@@ -68,7 +68,7 @@ impl Redirects {
         if matches!(reply.status, 301..=303) {
             self.request.method = Method::GET;
             self.request.body = Bytes::new();
-            self.request.headers.remove(header::CONTENT_TYPE);
+            Arc::make_mut(&mut self.request.headers).remove(header::CONTENT_TYPE);
         }
         Ok(Some(self.request.clone()))
     }
@@ -148,7 +148,7 @@ mod tests {
         Redirects::new(Request {
             method: Method::POST,
             target: Target::new(Url::parse(url).unwrap()).unwrap().into(),
-            headers,
+            headers: headers.into(),
             body: Bytes::from_static(b"{}"),
         })
     }

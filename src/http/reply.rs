@@ -38,7 +38,7 @@ impl Reply {
     /// True for 200 to 299.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
+        is_success(self.status)
     }
 
     /// What a cause says of it, without its body.
@@ -80,8 +80,9 @@ pub(super) async fn read(
 ) -> (Reply, bool) {
     let (head, mut incoming) = response.into_parts();
     let status = head.status.as_u16();
-    let location = head.headers.get(header::LOCATION);
-    if let Some(location) = location.filter(|_| redirects(status)) {
+    if redirects(status)
+        && let Some(location) = head.headers.get(header::LOCATION)
+    {
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
         let reply = Reply { status, location: Some(location), ..Reply::default() };
         return (reply, Box::pin(drain(incoming, connection)).await);
@@ -89,8 +90,8 @@ pub(super) async fn read(
     let codings = coding::codings(&head.headers);
     let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let content_type = String::from_utf8_lossy(content_type.unwrap_or_default()).into_owned();
-    let retry_after = head.headers.get(header::RETRY_AFTER).and_then(|it| it.to_str().ok());
-    let retry_after = retry_after.map(str::to_owned).filter(|_| !(200..300).contains(&status));
+    let retry_after = if is_success(status) { None } else { head.headers.get(header::RETRY_AFTER) };
+    let retry_after = retry_after.and_then(|it| it.to_str().ok()).map(str::to_owned);
     let limit = limit(status);
     let mut body = Vec::new();
     let mut broken = None;
@@ -168,7 +169,11 @@ async fn drain(mut body: Incoming, connection: &mut Connection) -> bool {
 
 /// The most that is read of an answer with this status, in bytes.
 pub(super) fn limit(status: u16) -> usize {
-    if (200..300).contains(&status) { 1024 * 1024 } else { 64 * 1024 }
+    if is_success(status) { 1024 * 1024 } else { 64 * 1024 }
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
 /// That an answer is longer than its limit.

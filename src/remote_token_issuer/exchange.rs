@@ -1,5 +1,7 @@
 //! The issuing exchange: its request, its answers.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use tokio::time::{Instant, timeout_at};
@@ -32,9 +34,11 @@ impl<'a> Issue<'a> {
         let mut headers = settings.headers.clone();
         let params = body.as_deref().filter(|_| settings.idempotency_key);
         if let Some(key) = params.and_then(|params| key(str::from_utf8(params).ok()?)) {
-            headers.insert(IDEMPOTENCY_KEY, key);
+            Arc::make_mut(&mut headers).insert(IDEMPOTENCY_KEY, key);
         }
-        headers::merge(&mut headers, &lines).map_err(Failure::Headers)?;
+        if !lines.is_empty() {
+            headers::merge(Arc::make_mut(&mut headers), &lines).map_err(Failure::Headers)?;
+        }
         let redirects = Redirects::new(Request {
             method: Method::POST,
             target: settings.endpoint.target().clone(),
@@ -86,7 +90,7 @@ impl<'a> Issue<'a> {
             .map(|value| value.filter(|value| value.is_truthy()).map(json::Value::text));
         let token = token.ok_or_else(|| Failure::NoToken { answer: described() })?;
         let token_type = token_type.unwrap_or("\"Bearer\"");
-        Ok(format!(r#"{{"token":{token},"tokenType":{token_type}}}"#))
+        Ok([r#"{"token":"#, token, r#","tokenType":"#, token_type, "}"].concat())
     }
 }
 

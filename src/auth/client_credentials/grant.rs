@@ -22,7 +22,7 @@ pub(super) struct Grant {
     pub endpoint: Endpoint,
     /// All of the form that does not change from one request to the next.
     form: Secret,
-    headers: HeaderMap,
+    headers: Arc<HeaderMap>,
     authentication: Authentication,
     pub dialect: Dialect,
     client_id: String,
@@ -59,7 +59,7 @@ impl Grant {
         let extra = params.chain(config.headers.iter().map(|line| line.value.clone())).collect();
         Ok(Self {
             form: form(&fields(config, &scope, &authentication)?).into(),
-            headers,
+            headers: headers.into(),
             authentication,
             dialect: dialect.clone(),
             client_id: client_id.clone(),
