@@ -139,10 +139,11 @@ export declare class RemoteIssuer {
   /** The `tls` option as it is now. Where it cannot be used, what was used before stays. */
   setTls(tls: object, nowMs: number): Outcome<undefined>
   /**
-   * Issues: the JSON of `{ token, tokenType }`. `body` is `JSON.stringify(params)`. Where
-   * `strategy` cannot be asked here, it is what `given` comes from.
+   * A function that issues with the headers of `strategy`: it gives the JSON of `{ token,
+   * tokenType }`. It knows both, so that no call has to find out what they are. `body` is
+   * `JSON.stringify(params)`. Where `strategy` cannot be asked here, it is what `given` comes from.
    */
-  issue(strategy: Auth | undefined | null, given: Given | undefined | null, body: string | undefined | null, nowMs: number, environment?: Array<string | undefined | null> | undefined | null, part?: Call | undefined | null): Promise<string | ErrorRecord | Errands> | ErrorRecord
+  issue(strategy?: Auth | undefined | null): (body: string | undefined, nowMs: number, environment: Array<string | undefined> | undefined, part: Call | undefined, given?: Given) => Promise<string | ErrorRecord | Errands> | ErrorRecord
 }
 export type RemoteIssuerHandle = RemoteIssuer
 

@@ -23,6 +23,8 @@ const { environment, tlsOption } = require("./tls.js");
 /**
  * @typedef {object} Remote
  * @property {RemoteIssuer} issuer
+ * @property {Auth | null | undefined} strategy The one that `by` was made for.
+ * @property {ReturnType<RemoteIssuer["issue"]>} by Issues with that.
  * @property {boolean} asks Whether `auth` is asked at each call.
  * @property {Types.AuthHeaderProvider} auth
  * @property {Route} route
@@ -49,7 +51,8 @@ function createRemoteTokenIssuer(config) {
   const route = routeTo(fields.url, fields);
   issuer.prepare(environment());
   seekSdkClass();
-  const remote = { issuer, asks: issuer.asks, auth, route, renew };
+  const { asks } = issuer;
+  const remote = { issuer, strategy: null, by: issuer.issue(null), asks, auth, route, renew };
   return (params, options) =>
     isWatched(issues)
       ? told(issues, route.url, (watch) => issue(remote, params, options, watch))
@@ -62,7 +65,8 @@ function createRemoteTokenIssuer(config) {
  * @param {unknown} options
  * @param {Watch} [watch]
  */
-async function issue({ issuer, asks, auth, route, renew }, params, options, watch) {
+async function issue(remote, params, options, watch) {
+  const { issuer, asks, auth, route, renew } = remote;
   const signal = signalOf(options);
   if (signal?.aborted) throw signal.reason;
   /** @type {Callers} */
@@ -71,7 +75,7 @@ async function issue({ issuer, asks, auth, route, renew }, params, options, watc
   for (let elapsedMs = 0, again = 2; ; again -= 1) {
     const sender = route.sender();
     let strategy = asks ? strategyOf(auth) : null;
-    let given = null;
+    let given;
     if (strategy === undefined) {
       // The executor runs at once, in the caller's context; what it throws is a rejection.
       callers.headers ??= new Promise((resolve) => resolve(auth()));
@@ -92,7 +96,13 @@ async function issue({ issuer, asks, auth, route, renew }, params, options, watc
     // Since the first look the caller's code has run, and the first of two servers was asked.
     if (signal?.aborted) throw signal.reason;
     const leave = part && signal && listen(signal, part);
-    let outcome = await issuer.issue(strategy, given, text, Date.now(), variables, part);
+    if (remote.strategy !== strategy) {
+      remote.by = issuer.issue(strategy);
+      remote.strategy = strategy;
+    }
+    let outcome = await (given
+      ? remote.by(text, Date.now(), variables, part, given)
+      : remote.by(text, Date.now(), variables, part));
     if (hasErrands(outcome)) {
       const sending = sender && { sender, url: route.url, keeper: callers };
       const own = handsOf.get(/** @type {Auth} */ (strategy));

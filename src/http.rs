@@ -64,8 +64,8 @@ pub struct Request {
     pub method: Method,
     /// Where to.
     pub target: Arc<Target>,
-    /// All but those that the connection itself needs.
-    pub headers: HeaderMap,
+    /// All but those that the connection itself needs. Shared with those who may send it again.
+    pub headers: Arc<HeaderMap>,
     /// Empty for none.
     pub body: Bytes,
 }

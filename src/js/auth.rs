@@ -1,8 +1,10 @@
 //! Handles of the strategies.
 
 use std::{
+    cell::RefCell,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -44,7 +46,14 @@ static EMPTY_SECRET_TOLD: AtomicBool = AtomicBool::new(false);
 /// A strategy.
 #[napi(js_name = "Auth")]
 pub struct AuthHandle {
-    pub(super) auth: Auth,
+    /// Issuers that have it see what becomes of it.
+    pub(super) auth: Rc<RefCell<Auth>>,
+}
+
+impl From<Auth> for AuthHandle {
+    fn from(auth: Auth) -> Self {
+        Self { auth: Rc::new(RefCell::new(auth)) }
+    }
 }
 
 #[napi]
@@ -52,23 +61,23 @@ impl AuthHandle {
     /// `noAuth`
     #[napi(factory)]
     pub fn none() -> Self {
-        Self { auth: Auth::None }
+        Auth::None.into()
     }
 
     /// Begins to read the certificates that its calls will trust, where they need any.
     #[napi]
     pub fn prepare(&self, env: Env, environment: Option<Vec<Option<String>>>) {
-        if self.auth.is_https() {
+        if self.auth.borrow().is_https() {
             runtime::prepare_tls(env, config::tls_environment(environment));
         }
     }
 
     /// The `tls` option as it is now. Where it cannot be used, what was used before stays.
     #[napi]
-    pub fn set_tls(&mut self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
+    pub fn set_tls(&self, tls: Object<'_>, now_ms: f64) -> Outcome<()> {
         outcome(|| {
             let tls = own_tls::parsed(tls, config::now(now_ms))?;
-            if let Auth::ClientCredentials(strategy) = &mut self.auth {
+            if let Auth::ClientCredentials(strategy) = &mut *self.auth.borrow_mut() {
                 strategy.set_tls(Some(tls))?;
             }
             Ok::<_, ArgumentError>(())
@@ -83,7 +92,7 @@ impl AuthHandle {
         ts_return_type = "(nowMs: number, rejectUnauthorized?: string) => string | null"
     )]
     pub fn peek<'env>(&self, env: &'env Env) -> napi::Result<Peek<'env>> {
-        let auth = self.auth.clone();
+        let auth = self.auth.borrow().clone();
         env.create_function_from_closure("peek", move |call| {
             let now = config::now(call.get(0)?);
             let reject_unauthorized: Option<String> =
@@ -99,7 +108,7 @@ impl AuthHandle {
     #[napi]
     pub fn invalidate(&self, authorization: Unknown<'_>) {
         let rejected = config::secret_if_string(authorization);
-        self.auth.invalidate(rejected.as_ref().map(Secret::expose));
+        self.auth.borrow().invalidate(rejected.as_ref().map(Secret::expose));
     }
 
     /// The header's value, waited for.
@@ -112,9 +121,12 @@ impl AuthHandle {
         part: Option<&CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
-        if let Auth::SignedJwt(strategy) = &self.auth {
+        let job = match &*self.auth.borrow() {
+            Auth::SignedJwt(strategy) => Some(strategy.job(now)),
+            _ => None,
+        };
+        if let Some(sign) = job {
             // Nothing else of it waits: so its promise is settled by the thread that signs.
-            let sign = strategy.job(now);
             let job = move || outcome(|| sign().map(Text::from));
             return Ok(match runtime::spawn_signing(env, job, || Either::B(lost()))? {
                 Either::A(promise) => Either::A(promise),
@@ -127,7 +139,7 @@ impl AuthHandle {
         let start = |io: &Io| {
             let courier = sends.then(|| io.errands.courier());
             let io = Io { http: io.http.for_call(courier, along), ..io.clone() };
-            let headers = self.auth.headers(now, &io);
+            let headers = self.auth.borrow().headers(now, &io);
             let wait = async move || {
                 let lines = headers.await;
                 let first =
@@ -144,9 +156,9 @@ impl AuthHandle {
             };
             move || Box::pin(wait()) as runtime::Call<_>
         };
-        let refused = |error: &io::Error| Settled::B(self.auth.refused(error).into());
+        let refused = |error: &io::Error| Settled::B(self.auth.borrow().refused(error).into());
         let lost = || Settled::B(lost());
-        let has_errands = sends || self.auth.has_errands();
+        let has_errands = sends || self.auth.borrow().has_errands();
         errands::spawn(env, has_errands, environment, start, lost, refused)
     }
 }
@@ -168,7 +180,7 @@ pub fn shared_secret(
         {
             settle::warn(env, warning);
         }
-        Ok(AuthHandle { auth: Auth::SharedSecret(strategy) })
+        Ok(Auth::SharedSecret(strategy).into())
     };
     outcome(new)
 }
@@ -191,7 +203,7 @@ impl ClaimsHandle {
     #[napi]
     pub fn signed_by(&self, issuer: &AccessTokenIssuerHandle) -> AuthHandle {
         let strategy = SignedJwt::new(issuer.issuer.clone(), self.claims.clone());
-        AuthHandle { auth: Auth::SignedJwt(strategy) }
+        Auth::SignedJwt(strategy).into()
     }
 
     /// Claims for one token, as JSON.
@@ -270,7 +282,7 @@ pub fn client_credentials(config: Object<'_>, now_ms: f64) -> Outcome<AuthHandle
         };
         ClientCredentials::governed(config, policy(&fields, asks)?)
     };
-    outcome(|| new().map(|strategy| AuthHandle { auth: Auth::ClientCredentials(strategy) }))
+    outcome(|| new().map(|strategy| Auth::ClientCredentials(strategy).into()))
 }
 
 /// `clientAuthentication` and what belongs to it, and the field that a function stands for.

@@ -10,6 +10,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    rc::Rc,
     sync::{Arc, mpsc},
     task::{Context, Poll},
     thread,
@@ -43,9 +44,10 @@ thread_local! {
 }
 
 struct Environment {
-    network: Network,
+    /// Counted apart from what is in them, whose counts the network thread writes, too.
+    network: Rc<Network>,
     /// Its client is that of the variables that the last call had.
-    io: Io,
+    io: Rc<Io>,
     resolver: Resolver,
     /// Dropped, it ends the thread.
     shutdown: oneshot::Sender<()>,
@@ -53,7 +55,6 @@ struct Environment {
 }
 
 /// The network thread.
-#[derive(Clone)]
 struct Network {
     handle: Handle,
     intake: Arc<Intake>,
@@ -84,6 +85,7 @@ where
     let (deferred, promise) = settle::promise(env, lost)?;
     let _entered = network.handle.enter();
     if let Ok(begun) = catch_unwind(AssertUnwindSafe(|| start(&io))) {
+        let http = io.http.clone();
         let call = move || {
             // Else it would end what makes the calls of others.
             let making = || {
@@ -95,7 +97,7 @@ where
                 if let Ok(waiting) = made
                     && let Some(value) = Caught(waiting).await
                 {
-                    deferred.settle(into(value), io.http.take_warnings());
+                    deferred.settle(into(value), http.take_warnings());
                 }
             }
         };
@@ -143,9 +145,10 @@ pub fn prepare_tls(env: Env, tls: TlsEnvironment) {
 impl Environment {
     /// What a call with these variables waits on. When they change, so does the client: nothing
     /// that was made for others serves it, and nothing grows.
-    fn for_call(&mut self, tls: TlsEnvironment) -> (Network, Io) {
+    fn for_call(&mut self, tls: TlsEnvironment) -> (Rc<Network>, Rc<Io>) {
         if *self.io.http.environment() != tls {
-            self.io.http = Client::new(tls, self.resolver.clone());
+            let http = Client::new(tls, self.resolver.clone());
+            self.io = Rc::new(Io { http, ..Io::clone(&self.io) });
         }
         (self.network.clone(), self.io.clone())
     }
@@ -167,7 +170,7 @@ fn start(env: Env) -> io::Result<Environment> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let intake = Arc::<Intake>::default();
     let handle = runtime.handle().clone();
-    let network = Network { handle: handle.clone(), intake: intake.clone() };
+    let network = Rc::new(Network { handle: handle.clone(), intake: intake.clone() });
     runtime.spawn(intake.clone().serve());
     // Woken by a turn's first result, it runs behind all that was ready by then.
     runtime.spawn(settle::at_turns_end());
@@ -183,7 +186,8 @@ fn start(env: Env) -> io::Result<Environment> {
     env.add_env_cleanup_hook((), |()| end()).map_err(|error| io::Error::other(error.reason))?;
     let resolver = Resolver::default();
     let http = Client::new(TlsEnvironment::default(), resolver.clone());
-    let io = Io { http, signing: SigningPool::default(), errands: Errands::default() };
+    let (signing, errands) = (SigningPool::default(), Errands::default());
+    let io = Rc::new(Io { http, signing, errands });
     Ok(Environment { network, io, resolver, shutdown, ended })
 }
 
