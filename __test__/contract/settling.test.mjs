@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { authority } from "../support/certificates.mjs";
 import { jsonOf } from "../support/process.mjs";
 import { httpServer, rawServer } from "../support/server.mjs";
 
@@ -89,4 +90,38 @@ it("a hook of the runtime's own may call while a call begins", hooked, async (t)
   // Each call makes promises of its own, too; at least one is made by the addon.
   assert.ok(calls > 1, String(calls));
   assert.deepEqual(tokens, Array(calls + 1).fill("t"));
+});
+
+it("certificates may be replaced by such a hook while a call begins", hooked, async (t) => {
+  const server = await httpServer(t, { token: "t" });
+  const source = `
+    import { createHook } from "node:async_hooks";
+    import { createRemoteTokenIssuer } from "./index.mjs";
+    const [url, pem] = process.argv.slice(1);
+    const warnings = [];
+    process.on("warning", ({ message }) => warnings.push(message));
+    let reads = 0;
+    const ca = () => pem + "\\n".repeat(++reads);
+    const issue = createRemoteTokenIssuer({ url, tls: { ca } });
+    let depth = 0;
+    let within = 0;
+    const hook = createHook({
+      init() {
+        depth += 1;
+        if (depth === 1) {
+          within += 1;
+          issue({}).catch(() => {});
+        }
+        depth -= 1;
+      },
+    });
+    hook.enable();
+    const call = issue({});
+    hook.disable();
+    const { token } = await call;
+    console.log(JSON.stringify({ replaced: within > 1 && reads > within, token, warnings }));
+  `;
+  const { pem } = authority("a CA");
+  const { replaced, token, warnings } = await jsonOf(source, { args: [server.url, pem] });
+  assert.deepEqual({ replaced, token, warnings }, { replaced: true, token: "t", warnings: [] });
 });
