@@ -317,7 +317,7 @@ mod tests {
             .unwrap()
             .begin(Call { body: None, auth, now, courier: None, along: None }, &io());
         let sizes = (size_of_val(&begun), size_of_val(&begun.issue()));
-        assert!(sizes.0 <= 320 && sizes.1 <= 3_136, "{sizes:?} bytes");
+        assert!(sizes.0 <= 256 && sizes.1 <= 2_816, "{sizes:?} bytes");
     }
 
     #[tokio::test(start_paused = true)]

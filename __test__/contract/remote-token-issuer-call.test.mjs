@@ -179,6 +179,17 @@ describe("params", () => {
     });
   }
 
+  it("of which a replaced JSON.stringify makes no string are a rejection, and nothing is sent", async (t) => {
+    const server = await httpServer(t);
+    const issue = create({ url: server.url });
+    const { stringify } = JSON;
+    JSON.stringify = /** @type {any} */ (() => Buffer.from("{}"));
+    const issued = issue(PAYMENT);
+    JSON.stringify = stringify;
+    await assert.rejects(issued);
+    assert.equal(server.connections(), 0);
+  });
+
   it("that are refused leave no unhandled rejection of auth behind", async (t) => {
     const server = await httpServer(t);
     const auth = async () => assert.fail("no headers today");

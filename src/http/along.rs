@@ -10,10 +10,7 @@ use std::{
 
 use http::HeaderMap;
 
-use super::{
-    Request,
-    headers::{self, HeaderLine},
-};
+use super::{Request, headers::HeaderLine};
 use crate::{lock::lock, now::Utc};
 
 /// What goes along with a call. Clones share it.
@@ -115,10 +112,12 @@ impl Along {
         let mut map = HeaderMap::new();
         // Whom a request is for is not for those who watch to say.
         for line in lines.iter().filter(|line| !line.name.eq_ignore_ascii_case("host")) {
-            if map.contains_key(line.name.as_str()) {
-                continue;
+            if let Ok((name, value)) = line.read()
+                && !map.contains_key(&name)
+            {
+                // A map that is full goes as it is.
+                let _ = map.try_insert(name, value);
             }
-            let _ = headers::merge(&mut map, std::slice::from_ref(line));
         }
         Self(Arc::new(Inner { begun, headers: map, steps: Mutex::default(), tell }))
     }

@@ -23,6 +23,23 @@ pub struct HeaderLine {
     pub value: Secret,
 }
 
+impl HeaderLine {
+    /// Its name and its value, as they go out.
+    ///
+    /// # Errors
+    /// Where it cannot be sent.
+    pub fn read(&self) -> Result<(HeaderName, HeaderValue), Unsendable> {
+        let unsendable =
+            |problem| Unsendable::of(&self.name, |name| Unsendable::Header { name, problem });
+        let name = name(&self.name).map_err(unsendable)?;
+        if OF_THE_CONNECTION.contains(&name) {
+            return Err(unsendable("is not for a caller to set: it belongs to the connection"));
+        }
+        let value = value(self.value.expose()).map_err(unsendable)?;
+        Ok((name, value))
+    }
+}
+
 /// What cannot be sent of what a caller's `auth` gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unsendable {
@@ -151,19 +168,14 @@ pub fn value(value: &str) -> Result<HeaderValue, &'static str> {
 pub fn merge(ours: &mut HeaderMap, lines: &[HeaderLine]) -> Result<(), Unsendable> {
     let mut replaceable: Vec<_> = ours.keys().cloned().collect();
     let mut repeats = false;
+    let too_many = |_| Unsendable::TooMany(lines.len());
     for line in lines {
-        let unsendable =
-            |problem| Unsendable::of(&line.name, |name| Unsendable::Header { name, problem });
-        let name = name(&line.name).map_err(unsendable)?;
-        if OF_THE_CONNECTION.contains(&name) {
-            return Err(unsendable("is not for a caller to set: it belongs to the connection"));
-        }
-        let value = value(line.value.expose()).map_err(unsendable)?;
+        let (name, value) = line.read()?;
+        // What a full map refuses it refuses here, too.
         if let Some(known) = replaceable.iter().position(|known| *known == name) {
-            ours.insert(replaceable.swap_remove(known), value);
+            ours.try_insert(replaceable.swap_remove(known), value).map_err(too_many)?;
         } else {
-            let added = ours.try_append(name, value);
-            repeats |= added.map_err(|_| Unsendable::TooMany(lines.len()))?;
+            repeats |= ours.try_append(name, value).map_err(too_many)?;
         }
     }
     if ours.keys_len() > MOST {
@@ -180,7 +192,8 @@ fn join(headers: &mut HeaderMap) -> Result<(), Unsendable> {
             let value = joined(&values).map_err(|problem| {
                 Unsendable::of(name.as_str(), |name| Unsendable::Header { name, problem })
             })?;
-            headers.insert(name, value);
+            let count = headers.len();
+            headers.try_insert(name, value).map_err(|_| Unsendable::TooMany(count))?;
         }
     }
     Ok(())
@@ -296,6 +309,8 @@ mod tests {
         assert_eq!(merged(&lines), Err(Unsendable::TooMany(40_000)));
         assert_eq!(merged(&lines[..MOST]), Err(Unsendable::TooMany(MOST)));
         assert_eq!(merged(&lines[..MOST - 1]), Ok(MOST));
+        let full = [&lines[..24_575], &[line("Accept", "text/*")]].concat();
+        assert_eq!(merged(&full), Err(Unsendable::TooMany(24_576)));
         // With those of the connection.
         assert!(HeaderMap::<HeaderValue>::try_with_capacity(MOST + 10).is_ok());
     }

@@ -149,15 +149,16 @@ impl AsyncWrite for Wire {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut short = [0; SHORT];
-        let mut length = 0;
+        let length = parts.iter().map(|part| part.len()).sum();
+        let Some(short) = short.get_mut(..length) else {
+            return Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        };
+        let mut rest = &mut *short;
         for part in parts {
-            let Some(place) = short.get_mut(length..length + part.len()) else {
-                return Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-            };
+            let (place, behind) = rest.split_at_mut(part.len());
             place.copy_from_slice(part);
-            length += part.len();
+            rest = behind;
         }
-        let short = &mut short[..length];
         let written = Pin::new(&mut self.stream).poll_write(context, short);
         // It may hold a secret.
         short.zeroize();

@@ -105,7 +105,11 @@ impl RemoteIssuerHandle {
         let issuer = self.issuer.clone();
         let auth = strategy.map(|strategy| strategy.auth.clone()).or_else(|| self.auth.clone());
         env.create_function_from_closure("issue", move |call| {
-            let body = text::read(call.get(0)?);
+            let body = match text::read(call.get(0)?) {
+                // Nothing, or what is refused.
+                None => call.get(0)?,
+                text => text,
+            };
             let now = config::now(call.get(1)?);
             let environment = call.get(2)?;
             let part: Option<ClassInstance<'_, CallHandle>> = call.get(3)?;
