@@ -3,10 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{self, GetAll},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -186,20 +183,26 @@ pub fn merge(ours: &mut HeaderMap, lines: &[HeaderLine]) -> Result<(), Unsendabl
 
 /// Makes one of each header that is there more than once.
 fn join(headers: &mut HeaderMap) -> Result<(), Unsendable> {
-    for name in headers.keys().cloned().collect::<Vec<_>>() {
-        let values = headers.get_all(&name);
-        if values.iter().nth(1).is_some() {
-            let value = joined(&values).map_err(|problem| {
-                Unsendable::of(name.as_str(), |name| Unsendable::Header { name, problem })
-            })?;
-            let count = headers.len();
-            headers.try_insert(name, value).map_err(|_| Unsendable::TooMany(count))?;
+    let count = headers.len();
+    let mut given = std::mem::take(headers).into_iter().peekable();
+    // The values behind a name's first come without it.
+    while let Some((Some(name), first)) = given.next() {
+        let mut values = vec![first];
+        while let Some((_, value)) = given.next_if(|(name, _)| name.is_none()) {
+            values.push(value);
         }
+        let value = joined(&values).map_err(|problem| {
+            Unsendable::of(name.as_str(), |name| Unsendable::Header { name, problem })
+        })?;
+        headers.try_insert(name, value).map_err(|_| Unsendable::TooMany(count))?;
     }
     Ok(())
 }
 
-fn joined(values: &GetAll<'_, HeaderValue>) -> Result<HeaderValue, &'static str> {
+fn joined(values: &[HeaderValue]) -> Result<HeaderValue, &'static str> {
+    if let [alone] = values {
+        return Ok(alone.clone());
+    }
     let values: Vec<_> = values.iter().map(HeaderValue::as_bytes).collect();
     let joined = Zeroizing::new(values.join(&b", "[..]));
     let joined = HeaderValue::from_maybe_shared(Bytes::from_owner(joined));
