@@ -115,6 +115,18 @@ impl Auth {
         }
     }
 
+    /// What signs the header's value, for a thread of the signing pool, where nothing else of it waits.
+    #[must_use]
+    pub fn job(
+        &self,
+        now: Now,
+    ) -> Option<impl FnOnce() -> Result<Secret, Key0Error> + Send + use<>> {
+        match self {
+            Self::SignedJwt(strategy) => Some(strategy.job(now)),
+            _ => None,
+        }
+    }
+
     /// The headers, waited for. A signature or a fetch starts at once, on the caller's thread, so
     /// that later callers find it. Call it inside a tokio runtime.
     #[must_use]

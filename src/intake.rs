@@ -42,10 +42,10 @@ impl Intake {
     {
         let mut call: Call = Box::pin(call());
         self.pulse.keep();
-        let begun = Arc::new(Begun { state: Mutex::default(), intake: self.clone() });
-        let waker = Waker::from(begun.clone());
+        let polled = Arc::new(PolledOnce { state: Mutex::default(), intake: self.clone() });
+        let waker = Waker::from(polled.clone());
         if call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-            begun.rest(call);
+            polled.rest(call);
         }
     }
 
@@ -95,7 +95,7 @@ impl Intake {
 }
 
 /// A call that was polled once, and goes to the network thread when it is woken.
-struct Begun {
+struct PolledOnce {
     state: Mutex<State>,
     intake: Arc<Intake>,
 }
@@ -108,7 +108,7 @@ enum State {
     Resting(Call),
 }
 
-impl Begun {
+impl PolledOnce {
     fn rest(&self, call: Call) {
         let mut state = lock(&self.state);
         match *state {
@@ -118,7 +118,7 @@ impl Begun {
     }
 }
 
-impl Wake for Begun {
+impl Wake for PolledOnce {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

@@ -121,12 +121,9 @@ impl AuthHandle {
         part: Option<&CallHandle>,
     ) -> napi::Result<Either<Object<'env>, Settled>> {
         let now = config::now(now_ms);
-        let job = match &*self.auth.borrow() {
-            Auth::SignedJwt(strategy) => Some(strategy.job(now)),
-            _ => None,
-        };
+        let job = self.auth.borrow().job(now);
         if let Some(sign) = job {
-            // Nothing else of it waits: so its promise is settled by the thread that signs.
+            // Its promise is settled by the thread that signs.
             let job = move || outcome(|| sign().map(Text::from));
             return Ok(match runtime::spawn_signing(env, job, || Either::B(lost()))? {
                 Either::A(promise) => Either::A(promise),
