@@ -53,8 +53,10 @@ class Backend(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path == "/seen":
-            self.answer(200, seen)
-            seen.clear()
+            # Before it answers: what the caller sends next comes on another thread.
+            told = seen[:]
+            del seen[: len(told)]
+            self.answer(200, told)
         else:
             seen.append({"method": "GET", "path": self.path, "body": ""})
             self.answer(405, {"detail": 'Method "GET" not allowed.'})
