@@ -23,8 +23,8 @@ const { environment, tlsOption } = require("./tls.js");
 /**
  * @typedef {object} Remote
  * @property {RemoteIssuer} issuer
- * @property {Auth | null | undefined} strategy The one that `by` was made for.
- * @property {ReturnType<RemoteIssuer["issue"]>} by Issues with that.
+ * @property {Auth | null | undefined} strategy The one of the last call.
+ * @property {ReturnType<RemoteIssuer["issue"]> | undefined} by Issues with that.
  * @property {boolean} asks Whether `auth` is asked at each call.
  * @property {Types.AuthHeaderProvider} auth
  * @property {Route} route
@@ -52,7 +52,7 @@ function createRemoteTokenIssuer(config) {
   issuer.prepare(environment());
   seekSdkClass();
   const { asks } = issuer;
-  const remote = { issuer, strategy: null, by: issuer.issue(null), asks, auth, route, renew };
+  const remote = { issuer, strategy: null, by: undefined, asks, auth, route, renew };
   return (params, options) =>
     isWatched(issues)
       ? told(issues, route.url, (watch) => issue(remote, params, options, watch))
@@ -96,13 +96,14 @@ async function issue(remote, params, options, watch) {
     // Since the first look the caller's code has run, and the first of two servers was asked.
     if (signal?.aborted) throw signal.reason;
     const leave = part && signal && listen(signal, part);
-    if (remote.strategy !== strategy) {
+    if (remote.strategy !== strategy || !remote.by) {
       remote.by = issuer.issue(strategy);
       remote.strategy = strategy;
     }
+    const { by } = remote;
     let outcome = await (given
-      ? remote.by(text, Date.now(), variables, part, given)
-      : remote.by(text, Date.now(), variables, part));
+      ? by(text, Date.now(), variables, part, given)
+      : by(text, Date.now(), variables, part));
     if (hasErrands(outcome)) {
       const sending = sender && { sender, url: route.url, keeper: callers };
       const own = handsOf.get(/** @type {Auth} */ (strategy));
