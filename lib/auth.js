@@ -11,6 +11,7 @@
 const binding = require("./load.js");
 const { nativeHalf, sign } = require("./access-token.js");
 const { failed, isRecord, readable, unwrap } = require("./errors.js");
+const { json } = require("./fields.js");
 const { provider } = require("./providers.js");
 
 /** @type {typeof Types.noAuth} */
@@ -58,8 +59,8 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
   const native = readable("issuer", () => nativeHalf(issuer));
   // An issuer of another package checks the lifetime itself.
   const checked = native ? ttlSeconds : undefined;
-  const json = typeof audience === "string" ? JSON.stringify(audience) : undefined;
-  const claims = unwrap(binding.signedJwt(signs, audience, json, checked));
+  const text = typeof audience === "string" ? json(audience) : undefined;
+  const claims = unwrap(binding.signedJwt(signs, audience, text, checked));
   const lifetime = ttlSeconds === undefined ? claims.ttlSeconds : ttlSeconds;
   const strategy = native && claims.signedBy(native);
   const peek = strategy?.peek;

@@ -54,6 +54,18 @@ function joined(value) {
   }
 }
 
+/**
+ * The JSON of a value; nothing where it has none. What else a replaced `JSON.stringify` gives is
+ * refused here: napi would call that again, to say what it could not convert.
+ * @param {unknown} value
+ * @returns {string | undefined}
+ */
+function json(value) {
+  const text = JSON.stringify(value);
+  if (text === undefined || typeof text === "string") return text;
+  throw new TypeError("JSON.stringify gave no string");
+}
+
 const { toString: tag } = Object.prototype;
 
-module.exports = { address, copied, pairs, read };
+module.exports = { address, copied, json, pairs, read };

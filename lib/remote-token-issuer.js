@@ -14,7 +14,7 @@ const binding = require("./load.js");
 const { issues, isWatched, told } = require("./diagnostics.js");
 const { done, handsOf, hasErrands } = require("./errands.js");
 const { failed, isRecord, known, nameAndMessage, seekSdkClass, unwrap } = require("./errors.js");
-const { address, pairs, read } = require("./fields.js");
+const { address, json, pairs, read } = require("./fields.js");
 const { listen, partOf, signalOf } = require("./part.js");
 const { askedBy, strategyOf, tokenRouteOf } = require("./providers.js");
 const { routeTo } = require("./route.js");
@@ -83,7 +83,7 @@ async function issue(remote, params, options, watch) {
       strategy = askedBy(auth);
     }
     try {
-      callers.body ??= { text: JSON.stringify(params) };
+      callers.body ??= { text: json(params) };
     } catch (error) {
       return failed(binding.unsendable(), error);
     }

@@ -186,7 +186,7 @@ describe("params", () => {
     JSON.stringify = /** @type {any} */ (() => Buffer.from("{}"));
     const issued = issue(PAYMENT);
     JSON.stringify = stringify;
-    await assert.rejects(issued);
+    await rejectsWith(issued, unsendable);
     assert.equal(server.connections(), 0);
   });
 

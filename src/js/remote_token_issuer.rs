@@ -105,11 +105,8 @@ impl RemoteIssuerHandle {
         let issuer = self.issuer.clone();
         let auth = strategy.map(|strategy| strategy.auth.clone()).or_else(|| self.auth.clone());
         env.create_function_from_closure("issue", move |call| {
-            let body = match text::read(call.get(0)?) {
-                // Nothing, or what is refused.
-                None => call.get(0)?,
-                text => text,
-            };
+            // The shell gives a string or nothing.
+            let body = text::read(call.get(0)?);
             let now = config::now(call.get(1)?);
             let environment = call.get(2)?;
             let part: Option<ClassInstance<'_, CallHandle>> = call.get(3)?;
