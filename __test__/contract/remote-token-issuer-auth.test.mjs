@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import vm from "node:vm";
-import { createRemoteTokenIssuer, Key0Error, noAuth, sharedSecretAuth } from "../../index.mjs";
+import {
+  AccessTokenIssuer,
+  createRemoteTokenIssuer,
+  Key0Error,
+  noAuth,
+  sharedSecretAuth,
+  signedJwtAuth,
+} from "../../index.mjs";
 import { CANARY, issueFailed, issueTimedOut, rejection, rejectsWith } from "../support/errors.mjs";
 import { PAYMENT } from "../support/payment.mjs";
 import { httpServer } from "../support/server.mjs";
@@ -328,6 +335,27 @@ describe("a header's value", () => {
       await refuses(t, () => ({ [name]: CANARY }), /./);
     }
   });
+});
+
+describe("a strategy whose signer is replaced between two calls", () => {
+  const replaced = async () => ({ token: "replaced" });
+  const sentBy = ["ours", "replaced", "ours", "replaced", "ours"];
+  for (const first of [0, 1]) {
+    it(`is asked by who signs at each call, first ${sentBy[first]}`, async (t) => {
+      const server = await httpServer(t);
+      const signer = new AccessTokenIssuer("a secret of thirty-two characters");
+      const own = signer.sign;
+      const auth = signedJwtAuth(signer, "https://backend.internal");
+      const issue = createRemoteTokenIssuer({ url: server.url, auth });
+      for (const by of sentBy.slice(first)) {
+        signer.sign = by === "ours" ? own : replaced;
+        await issue(PAYMENT);
+      }
+      const signed = server.requests.map(({ headers }) => String(headers.authorization));
+      const seen = signed.map((it) => (/^Bearer ey/.test(it) ? "ours" : it.split(" ")[1]));
+      assert.deepEqual(seen, sentBy.slice(first));
+    });
+  }
 });
 
 // D28
