@@ -121,6 +121,7 @@ type Arguments = (String, f64, Option<Vec<Option<String>>>);
 /// What the call returns at once. A closure has no name for how long that lives.
 type Promised = Either<Object<'static>, Settled>;
 
+/// One call of that function.
 fn issue(
     env: &Env,
     issuer: &RefCell<RemoteTokenIssuer>,
