@@ -183,7 +183,7 @@ impl Outgoing {
             broken = Some(reply::too_long(origin));
         }
         let text = reply::text(body);
-        let retry_after = retry_after.filter(|_| !(200..300).contains(&status));
+        let retry_after = retry_after.filter(|_| !reply::is_success(status));
         let answer = Reply { status, location, text, content_type, retry_after, broken };
         // The call may be over.
         let _ = self.answer.send(Ok(answer));

@@ -172,7 +172,8 @@ pub(super) fn limit(status: u16) -> usize {
     if is_success(status) { 1024 * 1024 } else { 64 * 1024 }
 }
 
-fn is_success(status: u16) -> bool {
+/// True for 200 to 299.
+pub(super) fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }
 

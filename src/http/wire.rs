@@ -11,6 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::BufMut as _;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -155,9 +156,7 @@ impl AsyncWrite for Wire {
         };
         let mut rest = &mut *short;
         for part in parts {
-            let (place, behind) = rest.split_at_mut(part.len());
-            place.copy_from_slice(part);
-            rest = behind;
+            rest.put_slice(part);
         }
         let written = Pin::new(&mut self.stream).poll_write(context, short);
         // It may hold a secret.
