@@ -10,7 +10,7 @@
 
 const binding = require("./load.js");
 const { failed, fromCaller, isRecord, readable, refused, unwrap } = require("./errors.js");
-const { copied, read } = require("./fields.js");
+const { copied, json, read } = require("./fields.js");
 
 /** Where an issuer keeps its native half: visible through proxies, unlike a private field. */
 const NATIVE = Symbol("native");
@@ -41,7 +41,7 @@ class AccessTokenIssuer {
    */
   async sign(claims, ttlSeconds) {
     const issuer = issuerOf(this);
-    const text = readable("claims", () => JSON.stringify(claims));
+    const text = readable("claims", () => json(claims));
     const signed = natives.get(issuer)
       ? await issuer.signLater(text, ttlSeconds, Date.now())
       : issuer.sign(text, ttlSeconds, Date.now());

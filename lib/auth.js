@@ -59,7 +59,8 @@ function signedJwtAuth(issuer, audience, ttlSeconds) {
   const native = readable("issuer", () => nativeHalf(issuer));
   // An issuer of another package checks the lifetime itself.
   const checked = native ? ttlSeconds : undefined;
-  const text = typeof audience === "string" ? json(audience) : undefined;
+  const text =
+    typeof audience === "string" ? readable("audience", () => json(audience)) : undefined;
   const claims = unwrap(binding.signedJwt(signs, audience, text, checked));
   const lifetime = ttlSeconds === undefined ? claims.ttlSeconds : ttlSeconds;
   const strategy = native && claims.signedBy(native);

@@ -51,8 +51,7 @@ function createRemoteTokenIssuer(config) {
   const route = routeTo(fields.url, fields);
   issuer.prepare(environment());
   seekSdkClass();
-  const { asks } = issuer;
-  const remote = { issuer, strategy: null, by: undefined, asks, auth, route, renew };
+  const remote = { issuer, strategy: null, by: undefined, asks: issuer.asks, auth, route, renew };
   return (params, options) =>
     isWatched(issues)
       ? told(issues, route.url, (watch) => issue(remote, params, options, watch))
@@ -101,6 +100,7 @@ async function issue(remote, params, options, watch) {
       remote.strategy = strategy;
     }
     const { by } = remote;
+    // napi asks twice for what a function was given where that is more than four values.
     let outcome = await (given
       ? by(text, Date.now(), variables, part, given)
       : by(text, Date.now(), variables, part));

@@ -29,6 +29,24 @@ function bearer(headers) {
 /** An issuer that is not ours. @param {(...args: any[]) => any} sign */
 const foreign = (sign) => /** @type {any} */ ({ sign });
 
+it("a replaced JSON.stringify that gives no string is told by the field", async () => {
+  const issuer = new AccessTokenIssuer(SECRET);
+  const { stringify } = JSON;
+  JSON.stringify = /** @type {any} */ (() => Buffer.from("{}"));
+  /** @type {any} */
+  let refused;
+  const signed = issuer.sign(/** @type {any} */ ({}), 60);
+  try {
+    signedJwtAuth(issuer, AUDIENCE);
+  } catch (error) {
+    refused = error;
+  }
+  JSON.stringify = stringify;
+  const problem = "cannot be read: JSON.stringify gave no string";
+  assert.deepEqual([refused.name, refused.message], ["TypeError", `audience ${problem}`]);
+  assert.equal((await rejection(signed)).message, `claims ${problem}`);
+});
+
 describe("signedJwtAuth with our AccessTokenIssuer", () => {
   it("signs the five claims, iat and exp with HS256", async (t) => {
     t.mock.method(Date, "now", () => 1_700_000_000_999);
